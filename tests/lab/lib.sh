@@ -1,0 +1,89 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+#
+# What the lab's scripts share: where things are, how they speak, and how a part of the cache is built.
+
+LAB_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB_ROOT=$(cd "$LAB_HOME/../.." && pwd)
+LAB_CACHE=${LAB_CACHE:-$LAB_ROOT/.lab}
+
+say() { printf 'lab: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+need_root() { [ "$(id -u)" = 0 ] || die "needs root: it makes namespaces, mounts and a tap device. Run it as root."; }
+
+# need_commands COMMAND=PACKAGE...: installs the packages whose command is missing, in one go.
+need_commands() {
+    local pair missing=()
+    for pair; do
+        command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    command -v apt-get >/dev/null || die "needs ${missing[*]} and this machine has no apt-get: install them yourself."
+    say "installing ${missing[*]} ..."
+    { apt-get -qq update && apt-get -qq install -y --no-install-recommends "${missing[@]}"; } \
+        </dev/null >"$LAB_CACHE/apt.log" 2>&1 || die "apt-get could not install ${missing[*]}: see $LAB_CACHE/apt.log"
+}
+
+# The kernel is the machine's own where it can make a VTI device and podman is there, else User-Mode Linux.
+lab_backend() {
+    if [ -n "${LAB_BACKEND:-}" ]; then
+        echo "$LAB_BACKEND"
+    elif command -v podman >/dev/null &&
+        unshare --net ip link add vti9 type vti local 192.0.2.1 remote 192.0.2.2 key 1 2>/dev/null; then
+        echo native
+    else
+        echo uml
+    fi
+}
+
+# The Debian mirror of the machine's own apt configuration.
+lab_mirror() {
+    local site=${LAB_MIRROR:-}
+    [ -n "$site" ] || site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(SITE)' 'Created-By: Packages' |
+        sed -n 's/^Debian|Debian|//p' | head -n 1)
+    [ -n "$site" ] || die "no Debian mirror in this machine's apt configuration (run apt-get update, or set LAB_MIRROR to its URL)"
+    echo "$site"
+}
+
+# guest_enter FOLDER: the guest's root as FOLDER/root, writable, without touching the cache; for a mount namespace of
+# one's own. /dev and /sys are the machine's.
+guest_enter() {
+    local top=$1 root=$1/root
+    mkdir -p "$top"
+    mount -t tmpfs tmpfs "$top"
+    mkdir "$top/upper" "$top/work" "$root"
+    mount -t overlay overlay -o "lowerdir=$LAB_CACHE/guest/root,upperdir=$top/upper,workdir=$top/work" "$root"
+    mount --bind /dev "$root/dev"
+    mount --bind /sys "$root/sys"
+    mount -t proc proc "$root/proc"
+    mount -t tmpfs tmpfs "$root/run"
+}
+
+# part_ready NAME: is this part of the cache whole and made by today's recipe?
+part_ready() { [ "$(cat "$LAB_CACHE/$1/.recipe" 2>/dev/null)" = "$(part_recipe "$1")" ]; }
+
+# The recipe of a part is its build script and what the script reads; a change of either builds it anew.
+part_recipe() {
+    cat "$LAB_HOME/build/$1" "$LAB_HOME/build/debian" | sha256sum | cut -c 1-16
+}
+
+# part_build NAME DESCRIPTION: runs build/NAME FOLDER; FOLDER takes its place in the cache only when it is whole.
+# The build has mount and process namespaces of its own: whatever ends it, no mount and no process stays.
+part_build() {
+    local name=$1 description=$2 start=$SECONDS new="$LAB_CACHE/new/$1"
+    say "$description ..."
+    rm -rf "${new:?}"
+    mkdir -p "$new"
+    unshare --mount --pid --fork --kill-child --mount-proc "$LAB_HOME/build/$name" "$new" \
+        </dev/null >"$LAB_CACHE/$name.log" 2>&1 || {
+        tail -n 20 "$LAB_CACHE/$name.log" >&2
+        die "$description: failed, the whole log is $LAB_CACHE/$name.log"
+    }
+    part_recipe "$name" >"$new/.recipe"
+    rm -rf "${LAB_CACHE:?}/$name"
+    mv "$new" "$LAB_CACHE/$name"
+    say "$description: done in $((SECONDS - start)) s"
+}
