@@ -1,0 +1,76 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Each target is one script, or one line. "make" lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+
+VENV := .venv/stamp
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(VENV): tests/requirements.txt tests/constraints.txt tests/make-venv
+	@echo "venv: installing the tools of tests/requirements.txt into .venv"
+	@tests/make-venv
+
+.PHONY: venv
+venv: $(VENV) ## install the tools that lint and test into .venv
+
+.PHONY: collection
+collection: $(VENV) ## build the tarball and install it, stripped, into .build/collections
+	@echo "collection: building and installing what changed"
+	@tests/install-collection
+
+.PHONY: lint
+lint: $(VENV) ## run every linter
+	@echo "lint: ruff, yamllint, shellcheck, mypy, reuse, antsibull, ansible-lint"
+	@tests/lint
+
+.PHONY: units
+units: $(VENV) ## run the unit tests
+	@echo "units: pytest tests/unit"
+	@.venv/bin/pytest -q tests/unit
+
+.PHONY: sanity
+sanity: $(VENV) ## run ansible-test sanity
+	@echo "sanity: ansible-test sanity on a copy of the collection"
+	@tests/sanity/run
+
+.PHONY: molecule
+molecule: $(VENV) collection ## run the Molecule scenarios in the lab
+	@echo "molecule: scenario default in the lab"
+	@tests/molecule/run default
+
+.PHONY: lab
+lab: ## prepare the lab: a kernel that has VTI, images of the gateways
+	@echo "lab: preparing .lab"
+	@tests/lab/prepare
+
+.PHONY: clean-lab
+clean-lab: ## remove the lab
+	@echo "clean-lab: removing .lab"
+	@tests/lab/clean
+
+.PHONY: demo
+demo: $(VENV) collection ## roll a VPN out between two sites in the lab, and show that it works
+	@echo "demo: a VPN between two sites in the lab"
+	@tests/demo/run
+
+.PHONY: test
+test: ## run lint, units, sanity and molecule
+	@tests/run-all lint units sanity molecule
+
+.PHONY: test-full
+test-full: ## the same, then the demo
+	@tests/run-all lint units sanity molecule demo
+
+.PHONY: clean
+clean: ## remove what was built and installed, except the lab
+	@echo "clean: removing .build, .venv and the tools' caches"
+	@rm -rf .build .venv .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
+	@find plugins roles tests -name __pycache__ -prune -exec rm -rf {} +

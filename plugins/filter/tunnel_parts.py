@@ -1,0 +1,97 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: tunnel_parts
+short_description: From the tunnels of a gateway to devices, routes, conns and secrets
+version_added: 0.1.0
+author:
+  - route_based.vpn contributors (@route-based)
+description:
+  - Checks a list of tunnels as the role M(route_based.vpn.gateway#role) takes it in O(route_based.vpn.gateway#role:gateway_tunnels),
+    fills in the defaults, and splits it into what the modules and templates of the role need.
+  - It is a pure function of its input. Every refused value of every tunnel is in one error, with the tunnel's place in
+    the list, the option and the reason.
+positional: _input
+options:
+  _input:
+    description:
+      - The tunnels of one host. The options of each are those of the role's C(gateway_tunnels).
+    type: list
+    elements: dict
+    required: true
+  version:
+    description:
+      - The version of the host's libreswan, like V(4.10) or V(5.2), since keywords were renamed in 5.0.
+    type: str
+    default: "5.0"
+  updown:
+    description:
+      - Path of the updown hook on the host.
+    type: path
+    default: /usr/local/libexec/route_based_vpn/updown
+  ike:
+    description:
+      - IKE proposal of tunnels that name none.
+    type: str
+    default: aes_gcm256-sha2_512;dh19
+  esp:
+    description:
+      - ESP proposal of tunnels that name none.
+    type: str
+    default: aes_gcm256
+"""
+
+EXAMPLES = r"""
+- name: Show the conns of this host
+  ansible.builtin.debug:
+    msg: "{{ (gateway_tunnels | route_based.vpn.tunnel_parts(version='4.10')).conns }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - Four lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel), C(routes)
+      the O(route_based.vpn.vti_route#module:routes) of M(route_based.vpn.vti_route). C(conns) has C(name) and
+      C(keywords) of each conn block. C(secrets) has the C(ids) and the C(psk) of each line of ipsec.secrets; treat
+      it as a secret.
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import VpnError
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _tunnels
+
+
+def tunnel_parts(
+    tunnels: t.Any,
+    version: str = "5.0",
+    updown: str = "/usr/local/libexec/route_based_vpn/updown",
+    ike: str = "aes_gcm256-sha2_512;dh19",
+    esp: str = "aes_gcm256",
+) -> dict[str, t.Any]:
+    """See DOCUMENTATION. Raises AnsibleFilterError with all that is wrong, and never with a secret."""
+    try:
+        checked = _tunnels.normalise(tunnels)
+    except VpnError as exc:
+        # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
+        raise AnsibleFilterError(str(exc)) from None
+    return {
+        "devices": _tunnels.devices(checked),
+        "routes": _tunnels.routes(checked),
+        "conns": _tunnels.conns(checked, version, updown, ike, esp),
+        "secrets": _tunnels.secrets(checked),
+    }
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Ansible's way to find them."""
+        return {"tunnel_parts": tunnel_parts}

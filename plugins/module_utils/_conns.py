@@ -1,0 +1,207 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""From the conns that are wanted and those that pluto has to a plan: only what differs is touched. Pure.
+
+libreswan has no "reload": loading a conn always deletes it and its SAs first. So what pluto has loaded is remembered
+as a fingerprint of each conn's text, and a conn with an equal one is left alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
+from ansible_collections.route_based.vpn.plugins.module_utils import _values
+from ansible_collections.route_based.vpn.plugins.module_utils._change import (
+    CREATED,
+    KEPT,
+    REMOVED,
+    UPDATED,
+    Change,
+    differences,
+)
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
+
+Options = dict[str, str]
+#: What a conn that was just loaded still needs for its state.
+THEN = {conf.STARTED: "initiate", conf.ONDEMAND: "route"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A conn that is to be loaded: its effective options, without auto=, and its state."""
+
+    name: str
+    options: Options
+    state: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for conns that load alike."""
+        return conf.fingerprint(self.name, self.options)
+
+    def shown(self) -> dict[str, t.Any]:
+        """As a diff shows it."""
+        return {**self.options, "state": self.state}
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A conn as pluto has it. The fingerprint is None where nobody knows from what text it was loaded."""
+
+    fingerprint: t.Optional[str]
+    busy: bool
+    routed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A change and what it takes: load or delete, then C(initiate), C(route), C(stop) or nothing."""
+
+    change: Change
+    load: bool = False
+    delete: bool = False
+    then: str = ""
+
+
+def wanted_conns(text: t.Optional[str], states: t.Optional[dict[str, str]] = None) -> dict[str, Wanted]:
+    """The conns that a text asks to be loaded, by name; a state given by name goes before auto=."""
+    if text is None:
+        return {}
+    parsed = conf.parse(text)
+    result = {}
+    for conn in parsed.conns:
+        options = conf.effective(parsed, conn.name)
+        state = (states or {}).get(conn.name) or conf.wanted_state(options)
+        if state is not None:
+            options.pop("auto", None)
+            result[conn.name] = Wanted(conn.name, options, state)
+    return result
+
+
+def plan(wanted: dict[str, Wanted], old: dict[str, Wanted], found: dict[str, Found], load: bool = True) -> list[Step]:
+    """What to do about each conn of the new and of the old file. Pure."""
+    steps = []
+    for name, want in wanted.items():
+        steps.append(_step(want, old.get(name), found.get(name)) if load else _file_step(want, old.get(name)))
+    for name, was in old.items():
+        if name not in wanted:
+            change = Change(name, REMOVED, was.shown(), None, ("is not wanted any more",))
+            steps.append(Step(change, delete=load and name in found))
+    return steps
+
+
+def _before(want: Wanted, was: t.Optional[Wanted]) -> t.Optional[dict[str, t.Any]]:
+    """The conn as the old file has it; a file says auto=add for loaded and for stopped alike."""
+    if was is None:
+        return None
+    same = want.state == conf.STOPPED and was.state == conf.LOADED
+    return {**was.shown(), "state": conf.STOPPED} if same else was.shown()
+
+
+def _file_step(want: Wanted, was: t.Optional[Wanted]) -> Step:
+    before = _before(want, was)
+    if before == want.shown():
+        return Step(Change(want.name, KEPT, before, before))
+    action = UPDATED if was else CREATED
+    return Step(Change(want.name, action, before, want.shown(), differences(before or {}, want.shown())))
+
+
+def _step(want: Wanted, was: t.Optional[Wanted], found: t.Optional[Found]) -> Step:
+    before, after = _before(want, was), want.shown()
+    then = THEN.get(want.state, "")
+    if found is None:
+        reasons: tuple[str, ...] = ("is not loaded in pluto",) if was else ()
+        return Step(Change(want.name, UPDATED if was else CREATED, before, after, reasons), True, then=then)
+    if found.fingerprint != want.fingerprint:
+        reasons = differences(before, after) if before else ()
+        if not reasons:
+            reasons = ("what pluto has loaded under this name is not known to be this text",)
+        return Step(Change(want.name, UPDATED, before, after, reasons), True, then=then)
+    return _state_step(want, found, before, after)
+
+
+def _state_step(want: Wanted, found: Found, before: t.Optional[dict[str, t.Any]], after: dict[str, t.Any]) -> Step:
+    """The text is loaded; only the conn's state may differ."""
+    then, reason = "", ""
+    if want.state == conf.STARTED and not found.busy:
+        then, reason = "initiate", "had no state in pluto: initiated again"
+    elif want.state == conf.ONDEMAND and not found.routed:
+        then, reason = "route", "was not routed in pluto"
+    elif want.state == conf.STOPPED and (found.busy or found.routed):
+        then, reason = "stop", "was up or routed in pluto"
+    moved = differences(before, after) if before else ()
+    reasons = moved + ((reason,) if reason else ())
+    return Step(Change(want.name, UPDATED if reasons else KEPT, before, after, reasons), then=then)
+
+
+def sections_of(conns: list[dict[str, t.Any]]) -> tuple[list[conf.Conn], dict[str, str], set[str]]:
+    """The module's list of conns as sections, the states that they ask for, and the names of the absent ones."""
+    errors: list[InputError] = []
+    places: dict[str, int] = {}
+    sections, states, absent = [], {}, set()
+    for number, conn in enumerate(conns):
+        name, state = conn["name"], conn["state"]
+        item = f"conns[{number}] ({name})"
+        if name in places:
+            reason = f"is already conns[{places[name]}]"
+            errors.append(InputError(item, "name", name, reason))
+        places.setdefault(name, number)
+        try:
+            _values.conn_name(name)
+        except ValueError as exc:
+            errors.append(InputError(f"conns[{number}]", "name", name, str(exc)))
+        if state == conf.ABSENT:
+            absent.add(name)
+            continue
+        states[name] = state
+        options = _options(item, conn.get("options") or {}, errors)
+        auto = conf.Option("auto", conf.STATE_AUTOS[state])
+        sections.append(conf.Conn(name, (*options, auto)))
+    if errors:
+        raise InputErrors(errors)
+    return sections, states, absent
+
+
+def _options(item: str, values: dict[str, t.Any], errors: list[InputError]) -> list[conf.Option]:
+    options: list[conf.Option] = []
+    for given, value in values.items():
+        key = str(given).replace("_", "-")
+        text = _option_text(value)
+        reason = "is set with the conn's state" if key == "auto" else ""
+        if text is None:
+            reason = "is no text, number, yes/no, or list of such"
+        reason = reason or conf.option_reason(key, text or "")
+        if reason:
+            errors.append(InputError(item, key, value, reason))
+        elif any(option.key == key for option in options):
+            errors.append(InputError(item, key, value, "is given twice, with '-' and with '_'"))
+        else:
+            shown = str(_values.mark(text or "")) if key in conf.MARKS else text or ""
+            options.append(conf.Option(key, shown))
+    return options
+
+
+def _option_text(value: object) -> t.Optional[str]:
+    """As libreswan writes it: C(yes), a number, C({a b}) for a list; None for what it has no words for."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (str, int)):
+        return str(value)
+    if isinstance(value, list) and value and all(isinstance(v, (str, int)) for v in value):
+        words = [str(v) for v in value]
+        return "{" + " ".join(words) + "}" if all(re.fullmatch(r"[^\s{}]+", w) for w in words) else None
+    return None
+
+
+def merged(old_text: t.Optional[str], sections: list[conf.Conn], absent: set[str], purge: bool) -> t.Optional[str]:
+    """The file's new text: the given conns in place of their old selves; the others stay, unless purged."""
+    old = conf.parse(old_text, "the present file") if old_text and not purge else conf.Conf({})
+    result = {name: conn for name, conn in old.sections.items() if name not in absent}
+    result.update({conn.name: conn for conn in sections})
+    return conf.render(result.values()) if result or old_text is not None else None

@@ -1,0 +1,264 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""The plan for VTI devices: from what the kernel has to what the user asked for.
+
+Pure: nothing here reads or writes, but for the routes of a device that has to be made anew, which the caller's
+C(routes_of) reads only when they are needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _change, _devices, _routes
+from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device, Inner, State, Wanted
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals
+
+RoutesOf = t.Callable[[str], t.Sequence[_routes.Route]]
+# The kernel makes these by itself again: connected routes, and those of router advertisements.
+PROTOCOLS_NOT_PUT_BACK = (_routes.PROTOCOL_KERNEL, 9)
+
+
+@dataclasses.dataclass
+class _Step:
+    """One item's change. C(early) are the writes that have to come before those of all other items, as they free ends
+    that another item takes over."""
+
+    change: _change.Change
+    early: t.Sequence[_change.Operation] = ()
+    rest: t.Sequence[_change.Operation] = ()
+
+
+def plan(state: State, wanted: t.Sequence[Wanted], purge: bool, routes_of: RoutesOf) -> _change.Plan:
+    """The way from the live devices to the wanted ones."""
+    live = {device.name: device for device in state.devices}
+    names = {entry.device.name for entry in wanted}
+    purged = [device for device in state.devices if purge and device.owned and device.name not in names]
+    _check(state, wanted, live, purged)
+    taken = {entry.device.slot: entry.device.name for entry in wanted if entry.present}
+    steps = [_step_for(entry, live.get(entry.device.name), taken, routes_of) for entry in wanted]
+    steps += [_remove(device, "is ours (by its alias and group) and not listed") for device in purged]
+    work = [(step.change.name, operation) for step in steps for operation in step.early]
+    work += [(step.change.name, operation) for step in steps for operation in step.rest]
+    return _change.Plan(tuple(step.change for step in steps), tuple(work), _warnings(state, wanted))
+
+
+def _check(state: State, wanted: t.Sequence[Wanted], live: t.Mapping[str, Device], purged: t.Sequence[Device]) -> None:
+    """Refuse what the kernel would refuse half-way, with the device that is in the way."""
+    refused = Refusals()
+    leaving = {device.name for device in purged} | {entry.device.name for entry in wanted}
+    holders = {device.slot: device for device in state.devices if device.name not in leaving}
+    for entry in wanted:
+        device, found = entry.device, live.get(entry.device.name)
+        if device.name in state.others:
+            reason = f"a device of this name exists, and it is no VTI device but of kind {state.others[device.name]}"
+            refused.refuse(entry.item, "name", device.name, reason)
+        if not entry.present:
+            continue
+        if device.link and device.link not in state.names:
+            refused.refuse(entry.item, "link", device.link, "there is no such device on this host")
+        holder = holders.get(device.slot)
+        if holder:
+            reason = (
+                f"the device {holder.name} has the same local, remote and link, and only one VTI device can, whatever "
+                "its key; list that one with state absent, or tell them apart by link (IPv4 only)"
+            )
+            refused.refuse(entry.item, "remote", device.remote, reason)
+        if found and found.from_other_netns and _must_recreate(found, device):
+            reason = "the device was made in another network namespace, and this change means making it anew there"
+            refused.refuse(entry.item, "name", device.name, reason)
+    refused.stop_if_any()
+
+
+def _must_recreate(found: Device, device: Device) -> str:
+    """Why the kernel cannot change the device in place, or nothing."""
+    if found.kind != device.kind:
+        return f"the kernel cannot turn {found.kind} into {device.kind}"
+    # A vti device is point-to-point or not from its creation on (IFF_POINTOPOINT); vti6 does not care.
+    if device.kind == "vti" and (found.remote == _devices.ANY) != (device.remote == _devices.ANY):
+        return "the kernel cannot change remote between an address and any"
+    return ""
+
+
+def _as_seen(found: Device, device: Device) -> Device:
+    """The live device without what the user does not decide: other sysctls, the kernel's link-local addresses."""
+    listed = dict(device.sysctls)
+    addresses = tuple(a for a in found.addresses if a in device.addresses or not a.is_link_local)
+    sysctls = tuple(pair for pair in found.sysctls if pair[0] in listed)
+    # What the user's alias says after our name is the user's.
+    return dataclasses.replace(found, addresses=addresses, sysctls=sysctls)
+
+
+def _flat(device: Device) -> dict[str, t.Any]:
+    """The fields for the reasons, one line each: a sysctl is a field, the addresses are one."""
+    fields = device.as_dict()
+    fields["addresses"] = ", ".join(fields["addresses"]) or "none"
+    sysctls = fields.pop("sysctls")
+    return {**fields, **sysctls}
+
+
+def _step_for(
+    entry: Wanted, found: t.Optional[Device], taken: t.Mapping[tuple[str, ...], str], routes_of: RoutesOf
+) -> _Step:
+    device = entry.device
+    if not entry.present:
+        return _remove(found, "state is absent") if found else _Step(_change.Change(device.name, _change.KEPT))
+    if found is None:
+        change = _change.Change(device.name, _change.CREATED, None, device.as_dict(), ("there was no such device",))
+        return _Step(change, rest=_make(device))
+    seen = _as_seen(found, device)
+    before, after = seen.as_dict(), device.as_dict()
+    reasons = _change.differences(_flat(seen), _flat(device))
+    if not reasons:
+        return _Step(_change.Change(device.name, _change.KEPT, before, after))
+    cause = _must_recreate(found, device)
+    successor = taken.get(found.slot, device.name)
+    if successor != device.name:
+        cause = cause or f"{successor} takes over its ends"
+    if cause:
+        return _recreate(found, device, (*reasons, cause), routes_of, early=successor != device.name)
+    operations, more = _update(seen, device, routes_of)
+    return _Step(_change.Change(device.name, _change.UPDATED, before, after, (*reasons, *more)), rest=operations)
+
+
+def _remove(found: Device, reason: str) -> _Step:
+    change = _change.Change(found.name, _change.REMOVED, found.as_dict(), None, (reason,))
+    return _Step(change, early=[_devices.DelDevice(found.name, found.index)])
+
+
+def _make(device: Device, index: int = 0, master: int = 0) -> list[_change.Operation]:
+    """The writes that make a device: it is down until its sysctls are set; addresses come last, with their routes."""
+    settings = _devices.SetDevice(
+        device.name,
+        enabled=device.enabled or None,
+        alias=_devices.ALIAS,
+        master=master or None,
+        sysctls=device.sysctls,
+    )
+    addresses = [_devices.AddAddress(device.name, inner) for inner in device.addresses]
+    return [_devices.AddDevice(device, index), settings, *addresses]
+
+
+def _recreate(found: Device, device: Device, reasons: tuple[str, ...], routes_of: RoutesOf, early: bool) -> _Step:
+    """Delete and make anew, and put back the routes that fall with the device."""
+    put_back, lost = _routes_to_put_back(device, routes_of(device.name))
+    if put_back:
+        reasons = (*reasons, f"puts back {len(put_back)} routes: " + ", ".join(str(op.route) for op in put_back))
+    if lost:
+        reasons = (*reasons, f"cannot put back {len(lost)} routes: " + ", ".join(lost))
+    seen = _as_seen(found, device)
+    change = _change.Change(device.name, _change.RECREATED, seen.as_dict(), device.as_dict(), reasons)
+    delete = [_devices.DelDevice(found.name, found.index)]
+    make = [*_make(device, found.index, found.master), *put_back]
+    return _Step(change, early=delete, rest=make) if early else _Step(change, rest=[*delete, *make])
+
+
+def _routes_to_put_back(device: Device, routes: t.Sequence[_routes.Route]) -> tuple[list[_routes.PutRoute], list[str]]:
+    """Those that the kernel will take again, and the others with the reason."""
+    put_back, lost = [], []
+    for route in routes:
+        if route.protocol in PROTOCOLS_NOT_PUT_BACK or route.table == _routes.TABLE_LOCAL:
+            continue
+        obstacle = _obstacle(device, route)
+        if obstacle:
+            lost.append(f"{route} ({obstacle})")
+        else:
+            put_back.append(_routes.PutRoute(route))
+    # A gateway has to be reachable when its route is put back, which may be by another of these routes.
+    put_back.sort(key=lambda operation: bool(operation.route.gateway))
+    return put_back, lost
+
+
+def _obstacle(device: Device, route: _routes.Route) -> str:
+    """Why a route cannot be put back, or nothing."""
+    if not device.enabled:
+        return "the device is to be down"
+    if route.unknown:
+        return f"it has {', '.join(route.unknown)}, which this module cannot write"
+    if route.source and route.source not in {inner.local for inner in device.addresses}:
+        return f"its source {route.source} is no address of the device any more"
+    return ""
+
+
+def _update(seen: Device, device: Device, routes_of: RoutesOf) -> tuple[list[_change.Operation], tuple[str, ...]]:
+    """The writes that change a device in place, only what differs, and what else has to be said of them."""
+    operations: list[_change.Operation] = []
+    if seen.ends != device.ends:
+        operations.append(_devices.ChangeEnds(device))
+    changes = _settings(seen, device)
+    if changes:
+        operations.append(_devices.SetDevice(device.name, **changes))
+    addresses = seen.addresses
+    if seen.enabled and not device.enabled:  # down takes the IPv6 addresses away
+        addresses = tuple(inner for inner in addresses if ":" not in inner.address)
+    moves, readdressed = _move_addresses(device, addresses)
+    operations += moves
+    fallen = _fallen_routes(device, readdressed, routes_of)
+    operations += fallen
+    more = (f"puts back {len(fallen)} routes: " + ", ".join(str(op.route) for op in fallen),) if fallen else ()
+    return operations, more
+
+
+def _settings(seen: Device, device: Device) -> dict[str, t.Any]:
+    changes: dict[str, t.Any] = {}
+    if seen.mtu != device.mtu and seen.ends == device.ends:
+        changes["mtu"] = device.mtu
+    if seen.enabled != device.enabled:
+        changes["enabled"] = device.enabled
+    if not seen.owned:
+        changes.update(alias=_devices.ALIAS, group=_devices.GROUP)
+    live = dict(seen.sysctls)
+    sysctls = tuple((name, value) for name, value in device.sysctls if live.get(name) != value)
+    if sysctls:
+        changes["sysctls"] = sysctls
+    return changes
+
+
+def _move_addresses(device: Device, live: t.Sequence[Inner]) -> tuple[list[_change.Operation], list[Inner]]:
+    """The writes for the addresses, and those addresses that go for a moment and come back.
+
+    Old addresses go first: a new one in an old one's network would be its secondary, and go with it. For the same reason
+    an address that stays is added again when another one of its network goes.
+    """
+    removed = [inner for inner in live if inner not in device.addresses]
+    networks = {inner.network for inner in removed if ":" not in inner.address}
+    added = [inner for inner in device.addresses if inner not in live or inner.network in networks]
+    operations: list[_change.Operation] = [_devices.DelAddress(device.name, inner) for inner in removed]
+    operations += [_devices.AddAddress(device.name, inner) for inner in added]
+    gone = {inner.local for inner in removed}
+    return operations, [inner for inner in added if inner in live or inner.local in gone]
+
+
+def _fallen_routes(device: Device, readdressed: t.Sequence[Inner], routes_of: RoutesOf) -> list[_routes.PutRoute]:
+    """The device's routes that fall when an address goes for a moment, to come back with another prefix or peer."""
+    if not readdressed:
+        return []
+    locals_ = {inner.local for inner in readdressed}
+    networks = [inner.network for inner in readdressed]
+
+    def leans_on(route: _routes.Route) -> bool:
+        return route.source in locals_ or any(
+            bool(route.gateway) and ipaddress.ip_address(route.gateway) in network for network in networks
+        )
+
+    put_back, _lost = _routes_to_put_back(device, [route for route in routes_of(device.name) if leans_on(route)])
+    return put_back
+
+
+def _warnings(state: State, wanted: t.Sequence[Wanted]) -> tuple[str, ...]:
+    if state.rp_filter_all != 1:
+        return ()
+    names = [e.device.name for e in wanted if e.present and dict(e.device.sysctls).get("rp_filter") == 0]
+    if not names:
+        return ()
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    text = (
+        "net.ipv4.conf.all.rp_filter is 1, and the kernel takes the higher one of it and the device's: "
+        f"rp_filter 0 of {shown} has no effect; give rp_filter 2 (loose) in sysctls, or set the one of all to 0"
+    )
+    return (text,)

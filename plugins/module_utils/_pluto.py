@@ -1,0 +1,184 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""The only file that runs libreswan's programs. It uses what 4.10 and 5.2 share: ipsec whack and ipsec addconn.
+
+Exit codes say little: addconn's is that of the last name alone, and whack on 4.10 leaves with 0 for a conn that it does
+not know. So the callers look at the status afterwards, and take the output for the reason only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _status
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
+
+if t.TYPE_CHECKING:
+
+    class Runner(t.Protocol):
+        """AnsibleModule.run_command(): argument list in, (rc, stdout, stderr) out; it reads all of the output."""
+
+        def __call__(self, args: list[str]) -> tuple[int, str, str]: ...
+
+
+PID_FILE = "/run/pluto/pluto.pid"
+_NOT_RUNNING = re.compile(r"pluto is not running|is pluto running|pluto[._]ctl", re.IGNORECASE)
+#: 4.10 puts a code in front of its messages: 020 to 039 are failures of the command.
+_FAILURE = re.compile(r"^0[23]\d |failed to add|: cannot |not found|no connection", re.IGNORECASE)
+
+
+class PlutoNotRunning(StoreError):
+    """There is no pluto to ask."""
+
+    def __init__(self) -> None:
+        super().__init__("pluto is not running: start ipsec.service first, or set load=false to write the file only")
+
+
+class Pluto:
+    """The daemon of this host."""
+
+    def __init__(self, run: Runner, pid_file: t.Optional[str] = None, proc: str = "/proc") -> None:
+        self._run = run
+        self._pid_file = pid_file or PID_FILE
+        self._proc = proc
+
+    def _whack(self, *args: str) -> tuple[int, str]:
+        rc, out, err = self._run(["ipsec", "whack", *args])
+        if rc and _NOT_RUNNING.search(err + out):
+            raise PlutoNotRunning
+        return rc, out + err
+
+    def status(self, traffic: bool = False) -> _status.Status:
+        """All conns and states, with the byte counts of SAs on request."""
+        rc, out = self._whack("--status")
+        if rc:
+            raise StoreError(f"ipsec whack --status failed with exit code {rc}: {_last(out)}")
+        status = _status.parse_status(out)
+        if traffic:
+            self._add_traffic(status)
+        return status
+
+    def _add_traffic(self, status: _status.Status) -> None:
+        """Ask a second time for SAs whose time pluto did not know yet."""
+        for _attempt in range(2):
+            _status.add_traffic(status, self._whack("--trafficstatus")[1])
+            children = [child for conn in status.conns.values() for child in conn.children.values()]
+            if all(child.since for child in children):
+                return
+
+    def check(self, config: str) -> str:
+        """What the installed libreswan says against a file; empty when it takes it.
+
+        Unknown keywords end with an exit code; a bad mark, a keyword twice and the like only with words on stderr.
+        """
+        rc, out, err = self._run(["ipsec", "addconn", "--checkconfig", "--config", config])
+        words = err.strip() or (out.strip() if rc else "")
+        return words or (f"exit code {rc}" if rc else "")
+
+    def add(self, names: t.Sequence[str]) -> dict[str, str]:
+        """Load conns anew from the installed files, all in one process; their SAs go. Returns each conn's complaint."""
+        _rc, out, err = self._run(["ipsec", "addconn", *names])
+        text = out + err
+        if _NOT_RUNNING.search(text):
+            raise PlutoNotRunning
+        # A line is about the conn it names; what names none (a broken file) is about all of them.
+        complaints = [line for line in text.splitlines() if _FAILURE.search(line)]
+        general = [line for line in err.splitlines() if not _mentioned(line, names)]
+        return {
+            name: _last("\n".join([li for li in complaints if _mentioned(li, [name])] or general)) for name in names
+        }
+
+    def delete(self, name: str) -> None:
+        """Unload a conn and end its SAs.
+
+        The exit code is not looked at: 5.2 leaves with one of its own when an IKE SA ends along with the conn.
+        """
+        self._whack("--name", name, "--delete")
+
+    def initiate(self, name: str) -> None:
+        """Bring a conn up without waiting for the peer."""
+        self._command(name, "--asynchronous", "--initiate")
+
+    def terminate(self, name: str) -> None:
+        """End a conn's SAs; it stays loaded."""
+        self._command(name, "--terminate")
+
+    def route(self, name: str) -> None:
+        """Let traffic bring a conn up."""
+        self._command(name, "--route")
+
+    def unroute(self, name: str) -> None:
+        """Take a conn's policy out of the kernel."""
+        self._command(name, "--unroute")
+
+    def _command(self, name: str, *args: str) -> None:
+        rc, out = self._whack("--name", name, *args)
+        failures = [line for line in out.splitlines() if _FAILURE.search(line)]
+        if rc or failures:
+            reason = _last("\n".join(failures)) or _last(out) or f"exit code {rc}"
+            raise StoreError(f"conn {name}: {args[-1].strip('-')} failed: {reason}")
+
+    def _pid(self) -> str:
+        with open(self._pid_file, encoding="ascii") as file:
+            return file.read().strip()
+
+    def _stat(self, pid: str) -> list[str]:
+        """The fields of /proc/PID/stat behind the program's name: state, parent, ..."""
+        with open(os.path.join(self._proc, pid, "stat"), encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+
+    def identity(self) -> t.Optional[str]:
+        """PID and start time: another value means that pluto has forgotten what was loaded."""
+        try:
+            pid = self._pid()
+            return f"{pid}:{self._stat(pid)[19]}"
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def started_at(self) -> t.Optional[float]:
+        """When pluto started, by the clock that stamps files too; it reads the config after that."""
+        try:
+            return os.stat(self._pid_file).st_mtime
+        except OSError:
+            return None
+
+    def settle(self, seconds: float = 20) -> None:
+        """Wait for the addconn --autoall that pluto starts with: it would load conns over ours."""
+        end = time.monotonic() + seconds
+        while self._autoall() and time.monotonic() < end:
+            time.sleep(0.2)
+
+    def _autoall(self) -> bool:
+        try:
+            pid = self._pid()
+            for entry in os.listdir(self._proc):
+                if entry.isdigit() and self._is_autoall(entry, pid):
+                    return True
+        except OSError:
+            pass
+        return False
+
+    def _is_autoall(self, entry: str, parent: str) -> bool:
+        try:
+            if self._stat(entry)[1] != parent:
+                return False
+            with open(os.path.join(self._proc, entry, "cmdline"), "rb") as file:
+                return b"--autoall" in file.read()
+        except (OSError, IndexError):
+            return False  # it ended meanwhile
+
+
+def _mentioned(line: str, names: t.Sequence[str]) -> bool:
+    quoted = re.findall(r"[\"']([^\"'/]+)(?:/\d+x\d+)?[\"']", line)
+    return any(name in quoted for name in names)
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return re.sub(r"^\d{3} ", "", lines[-1]) if lines else ""

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""The one way of all modules: make a plan, foretell it or carry it out in order, report it."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _change
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError, VpnError
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+Apply = t.Callable[[t.Any], None]
+
+
+class HalfwayError(StoreError):
+    """A write failed after the plan was begun. C(report) holds done, failed_item and not_done."""
+
+    def __init__(self, cause: StoreError, report: dict[str, t.Any]) -> None:
+        self.report = report
+        done, not_done = (
+            ", ".join(entry["name"] for entry in report[key]) or "nothing" for key in ("done", "not_done")
+        )
+        failed = report["failed_item"]
+        parts = f" (carried out of it: {'; '.join(failed['steps_done'])})" if failed["steps_done"] else ""
+        super().__init__(
+            f"{failed['name']} could not be {failed['action']}: {cause}{parts}. Done before: {done}. "
+            f"Not done: {not_done}. Nothing is taken back; the next run goes on from here"
+        )
+
+
+def execute(plan: _change.Plan, apply: Apply) -> None:
+    """Carry out the plan's writes in order; the first that fails ends it with HalfwayError."""
+    for position, (_name, operation) in enumerate(plan.work):
+        try:
+            apply(operation)
+        except StoreError as exc:
+            raise HalfwayError(exc, progress(plan, position)) from exc
+
+
+def progress(plan: _change.Plan, failed_at: int) -> dict[str, t.Any]:
+    """Which items were done, which one failed and which were not done, when the write at C(failed_at) failed."""
+    done: dict[str, list[str]] = {}
+    left: dict[str, list[str]] = {}
+    for position, (name, operation) in enumerate(plan.work):
+        (done if position < failed_at else left).setdefault(name, []).append(operation.describe())
+    result: dict[str, t.Any] = {"done": [], "failed_item": {}, "not_done": []}
+    for change in plan.changes:
+        entry: dict[str, t.Any] = {"name": change.name, "action": change.action}
+        if change.name in left:
+            entry.update(steps_done=done.get(change.name, []), steps_left=left[change.name])
+        if change.name == plan.work[failed_at][0]:
+            result["failed_item"] = entry
+        elif change.changed:
+            result["not_done" if change.name in left else "done"].append(entry)
+    return result
+
+
+def finish(module: AnsibleModule, key: str, plan: _change.Plan, apply: Apply, **more: t.Any) -> t.NoReturn:
+    """Warn, carry out the plan unless this is check mode, and end the module; C(key) names the list of items."""
+    for warning in plan.warnings:
+        module.warn(warning)
+    if not module.check_mode:
+        execute(plan, apply)
+    result: dict[str, t.Any] = {"changed": any(change.changed for change in plan.changes), **more}
+    result[key] = _change.report(plan.changes)
+    if module._diff:
+        result["diff"] = _change.diff(plan.changes)
+    module.exit_json(**result)
+
+
+def guarded(module: AnsibleModule, work: t.Callable[[AnsibleModule], None]) -> None:
+    """Run C(work); the only place where an error of ours becomes fail_json()."""
+    try:
+        work(module)
+    except InputErrors as exc:
+        module.fail_json(msg=str(exc), errors=[str(error) for error in exc.errors])
+    except HalfwayError as exc:
+        module.fail_json(msg=str(exc), exception=traceback.format_exc(), changed=bool(_begun(exc.report)), **exc.report)
+    except VpnError as exc:
+        module.fail_json(msg=str(exc), exception=traceback.format_exc())
+
+
+def _begun(report: dict[str, t.Any]) -> bool:
+    """Whether any write was carried out."""
+    return bool(report["done"]) or any(entry["steps_done"] for entry in (report["failed_item"], *report["not_done"]))

@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: vpn_info
+short_description: Show conns of libreswan with their VTI devices, routes and SAs
+version_added: 0.1.0
+author:
+  - route_based.vpn contributors (@route-based)
+description:
+  - Asks pluto for its conns and the kernel for VTI devices and routes, and returns them as one list, an entry for each
+    conn.
+  - Can wait until conns are established. Nothing is changed.
+extends_documentation_fragment:
+  - route_based.vpn.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+  idempotent:
+    support: full
+options:
+  names:
+    description:
+      - The conns to show, in this order. One that is not loaded is shown with RV(conns[].loaded=false).
+      - All loaded conns by default.
+    type: list
+    elements: str
+  wait_established:
+    description:
+      - How many seconds to wait until all shown conns are established. V(0) does not wait.
+      - The module fails when the time is up, and names the conns that are not established. It fails at once when one of
+        O(names) is not loaded.
+      - Conns for any peer, C(right=%any), are not waited for.
+    type: int
+    default: 0
+seealso:
+  - module: route_based.vpn.ipsec_conn
+"""
+
+EXAMPLES = r"""
+- name: Look at all tunnels
+  route_based.vpn.vpn_info:
+  register: vpn
+
+- name: Show which ones are down
+  ansible.builtin.debug:
+    msg: "{{ vpn.conns | rejectattr('established') | map(attribute='name') }}"
+
+- name: Give a new tunnel half a minute
+  route_based.vpn.vpn_info:
+    names: [site-b]
+    wait_established: 30
+"""
+
+RETURN = r"""
+conns:
+  description: One entry for each conn, sorted by name, or in the order of O(names).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The conn's name.
+      type: str
+      returned: always
+      sample: site-b
+    loaded:
+      description: Whether pluto has the conn.
+      type: bool
+      returned: always
+      sample: true
+    established:
+      description:
+        - Whether the conn has an IPsec SA. For a conn with several pairs of subnets, whether each pair has one.
+      type: bool
+      returned: always
+      sample: true
+    since:
+      description: When the SA that is in use was made, in seconds since the epoch. A rekey makes a new one.
+      type: int
+      returned: when established, else null
+      sample: 1795471427
+    in_bytes:
+      description: Bytes that came in by the SAs at hand.
+      type: int
+      returned: always
+      sample: 8400
+    out_bytes:
+      description: Bytes that went out by the SAs at hand.
+      type: int
+      returned: always
+      sample: 8400
+    local:
+      description: Outer address of this host.
+      type: str
+      returned: when the conn is loaded, else null
+      sample: 192.0.2.1
+    remote:
+      description: Outer address of the peer. It is null for any peer.
+      type: str
+      returned: when the conn is loaded, else null
+      sample: 198.51.100.1
+    mark_in:
+      description: Mark of the inbound policy.
+      type: str
+      returned: when the conn has a mark, else null
+      sample: "5/0xffffffff"
+    mark_out:
+      description: Mark of the outbound policy.
+      type: str
+      returned: when the conn has a mark, else null
+      sample: "5/0xffffffff"
+    interface:
+      description: The conn's C(vti-interface).
+      type: str
+      returned: when the conn names one, else null
+      sample: vti01
+    routing:
+      description: How the conn's policies stand in the kernel, in the words of the libreswan at hand.
+      type: str
+      returned: always
+      sample: routed-tunnel
+    ike_state:
+      description: V(established), or what pluto is at with the peer, or nothing.
+      type: str
+      returned: always
+      sample: established
+    instances:
+      description: How many peers use a conn for any peer.
+      type: int
+      returned: always
+      sample: 0
+    sas:
+      description: The IPsec SAs. There are two for a moment when they are rekeyed.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - serial: 2
+          since: 1795471427
+          in_bytes: 8400
+          out_bytes: 8400
+          spi_in: 888b8ef8
+          spi_out: b80b0139
+          peer_id: 198.51.100.1
+    device:
+      description:
+        - The VTI device, the one that C(vti-interface) names or else the one whose keys are the conn's marks.
+      type: dict
+      returned: when there is one, else null
+      contains:
+        name:
+          description: Its name.
+          type: str
+          sample: vti01
+        kind:
+          description:
+            - V(vti), or V(vti6) over IPv6.
+          type: str
+          sample: vti
+        local:
+          description: Its local end.
+          type: str
+          sample: 192.0.2.1
+        remote:
+          description: Its remote end.
+          type: str
+          sample: 198.51.100.1
+        ikey:
+          description: Key of packets that come in.
+          type: int
+          sample: 5
+        okey:
+          description: Key of packets that go out.
+          type: int
+          sample: 5
+        link:
+          description: The device that it is bound to.
+          type: str
+          sample: ""
+        mtu:
+          description: Its MTU.
+          type: int
+          sample: 1400
+        enabled:
+          description: Whether it is up.
+          type: bool
+          sample: true
+        addresses:
+          description: Its addresses.
+          type: list
+          elements: str
+          sample: ["10.99.0.1/32 peer 10.99.0.2"]
+        sysctls:
+          description: Its sysctls that matter for a VPN.
+          type: dict
+          sample: {disable_policy: 1, forwarding: 1, rp_filter: 0}
+        owner:
+          description: Who made it. Empty where it was not this collection.
+          type: str
+          sample: route_based.vpn
+    routes:
+      description: The routes into the device.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - destination: 10.0.0.0/8
+          type: unicast
+          device: vti01
+          table: 254
+          metric: 0
+          protocol: 189
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _deps,
+    _info,
+    _netlink,
+    _pluto,
+    _run,
+)
+
+
+def look(module: AnsibleModule) -> None:
+    """Ask pluto, then the kernel, and join."""
+    names = module.params["names"]
+    pluto = _pluto.Pluto(module.run_command)
+    if module.params["wait_established"]:
+        _info.wait(pluto, names, module.params["wait_established"])
+    conns = _info.chosen(pluto.status(traffic=True), names)
+    result = []
+    with _netlink.Netlink() as kernel:
+        devices = kernel.device_state(()).devices
+        for conn in conns:
+            device = _info.device_of(conn, devices)
+            routes = kernel.routes_of(device.name) if device else ()
+            entry = _info.conn_info(conn)
+            entry.update(device=_info.device_info(device), routes=_info.route_info(routes))
+            result.append(entry)
+    module.exit_json(changed=False, conns=result)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "names": {"type": "list", "elements": "str"},
+            "wait_established": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    _deps.require_pyroute2(module)
+    _run.guarded(module, look)
+
+
+if __name__ == "__main__":
+    main()

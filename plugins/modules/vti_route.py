@@ -1,0 +1,248 @@
+#!/usr/bin/python
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vti_route
+short_description: Manage routes into VTI devices, and the guard routes behind them
+description:
+  - Adds, changes and removes routes of the kernel, IPv4 and IPv6, by netlink. Compares with the live routing tables
+    and writes only what differs; a route is changed by one replace, without a moment in which there is none.
+  - Its routes carry the rtnetlink protocol number 157, which is how it knows them again. Routes that a person made
+    (protocols C(boot) and C(static)) are taken over where they are listed; those of the kernel, of DHCP and of
+    routing daemons are never touched.
+  - The kernel forgets routes at the next boot, and when their device is deleted or goes down.
+author:
+  - route_based.vpn contributors (@route-based)
+extends_documentation_fragment:
+  - route_based.vpn.attributes
+  - route_based.vpn.attributes.action_group
+  - route_based.vpn.attributes.pyroute2
+attributes:
+  check_mode:
+    details:
+      - A device that does not exist is a warning in check mode, as another task may only have foretold it. It is an
+        error otherwise.
+options:
+  routes:
+    description:
+      - The routes. A route is known by O(routes[].destination), O(routes[].table) and O(routes[].metric), which are
+        unique in the list.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      destination:
+        description:
+          - The network, V(10.0.0.0/8) or V(2001:db8::/32). The default route is V(0.0.0.0/0) or V(::/0).
+          - In table V(main), a route into a VTI device that holds the device's own remote address is refused unless
+            another route leads there in a better way, as the tunnel would run into itself. So is a default route into
+            a device with remote V(any).
+        type: str
+        required: true
+        aliases:
+          - dst
+      device:
+        description: Name of the device that the route leads into.
+        type: str
+        aliases:
+          - dev
+      gateway:
+        description: Address of the next router. A route of O(routes[].type=unicast) needs this or O(routes[].device).
+        type: str
+        aliases:
+          - via
+      table:
+        description: Routing table, V(main), V(default) or a number from V(1) to V(4294967295). Table C(local) is the
+          kernel's.
+        type: str
+        default: main
+      metric:
+        description:
+          - The lower, the better. The kernel takes V(0) for IPv4 and V(1024) for IPv6 when it is left out, and takes
+            V(0) of an IPv6 route as left out.
+        type: int
+      source:
+        description: The host's own address that packets without one get.
+        type: str
+      mtu:
+        description: MTU of the route, at most V(65535), at least V(68) or, for IPv6, V(1280).
+        type: int
+      advmss:
+        description: The segment size that TCP tells the other side, V(1) to V(65495).
+        type: int
+      type:
+        description:
+          - V(unreachable) and V(prohibit) answer with an ICMP error, V(blackhole) says nothing.
+        type: str
+        choices:
+          - unicast
+          - blackhole
+          - unreachable
+          - prohibit
+        default: unicast
+      guard:
+        description:
+          - Whether an C(unreachable) route with metric 4278198272 stands behind this one, so that its traffic does
+            not leave in clear by the default route when the device is down or gone. Any routing protocol's route is
+            better than it.
+          - With V(false) such a guard of ours for the same destination and table is removed.
+        type: bool
+        default: false
+      state:
+        description:
+          - Whether the route is to exist. For V(absent), what is given of O(routes[].device), O(routes[].gateway) and
+            O(routes[].source) has to agree for the route to be removed, and so has O(routes[].type).
+        type: str
+        choices:
+          - present
+          - absent
+        default: present
+  purge:
+    description:
+      - Whether routes of this module (protocol 157) in any table that O(routes) does not list are removed. No other
+        route is.
+    type: bool
+    default: false
+seealso:
+  - module: route_based.vpn.vti_tunnel
+"""
+
+EXAMPLES = r"""
+- name: Everything in 10.0.0.0/8 through the tunnel, and never in clear
+  route_based.vpn.vti_route:
+    routes:
+      - destination: 10.0.0.0/8
+        device: vti01
+        source: 10.0.1.1
+        guard: true
+
+- name: A default route through the tunnel, in a table of its own
+  route_based.vpn.vti_route:
+    routes:
+      - destination: 0.0.0.0/0
+        device: vti01
+        table: 100
+      - destination: 0.0.0.0/0
+        type: unreachable
+        table: 100
+        metric: 4278198272
+
+- name: The same in table main, where the peer needs a way of its own
+  route_based.vpn.vti_route:
+    routes:
+      - destination: 192.1.2.45/32
+        gateway: 192.1.2.254
+        device: eth0
+      - destination: 0.0.0.0/0
+        device: vti01
+
+- name: Exactly these routes, of those that this module makes
+  route_based.vpn.vti_route:
+    routes:
+      - {destination: 10.2.0.0/16, device: vti7, metric: 50, mtu: 1380}
+      - {destination: "2001:db8:2::/48", device: vti8}
+    purge: true
+"""
+
+RETURN = r"""
+routes:
+  description:
+    - One entry for each route of O(routes), then one for each guard route that is wanted or was removed, and for each
+      that was purged.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The route, as C(ip route) writes it.
+      type: str
+      sample: 10.0.0.0/8 dev vti01
+    action:
+      description: What was done, or would be done in check mode.
+      type: str
+      sample: created
+      choices:
+        - kept
+        - created
+        - updated
+        - removed
+    reasons:
+      description: What differed.
+      type: list
+      elements: str
+      sample: ["device: eth0 -> vti01"]
+errors:
+  description: Everything that was refused. Nothing was changed then.
+  returned: when the arguments are refused
+  type: list
+  elements: str
+  sample: ["routes[0] (10.0.0.1/8): destination='10.0.0.1/8': has host bits set; the network is 10.0.0.0/8"]
+done:
+  description: The routes that were done before the kernel refused something.
+  returned: when the kernel refuses something half-way
+  type: list
+  elements: dict
+  sample: [{"name": "10.0.0.0/8 dev vti01", "action": "created"}]
+failed_item:
+  description: The route that could not be done, with the steps of it that were carried out and those that were not.
+  returned: when the kernel refuses something half-way
+  type: dict
+  sample:
+    name: 10.2.0.0/16 via 10.0.9.9
+    action: created
+    steps_done: []
+    steps_left: ["ip route replace 10.2.0.0/16 via 10.0.9.9"]
+not_done:
+  description: The routes that were not done, in the same form.
+  returned: when the kernel refuses something half-way
+  type: list
+  elements: dict
+  sample: []
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.route_based.vpn.plugins.module_utils import _route_plan, _routes, _run
+from ansible_collections.route_based.vpn.plugins.module_utils._deps import require_pyroute2
+from ansible_collections.route_based.vpn.plugins.module_utils._netlink import Netlink
+
+ROUTE: dict[str, t.Any] = {
+    "destination": {"type": "str", "required": True, "aliases": ["dst"]},
+    "device": {"type": "str", "aliases": ["dev"]},
+    "gateway": {"type": "str", "aliases": ["via"]},
+    "table": {"type": "str", "default": "main"},
+    "metric": {"type": "int"},
+    "source": {"type": "str"},
+    "mtu": {"type": "int"},
+    "advmss": {"type": "int"},
+    "type": {"type": "str", "choices": list(_routes.TYPES), "default": "unicast"},
+    "guard": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+ARGUMENTS: dict[str, t.Any] = {
+    "routes": {"type": "list", "elements": "dict", "required": True, "options": ROUTE},
+    "purge": {"type": "bool", "default": False},
+}
+
+
+def work(module: AnsibleModule) -> None:
+    """Check, read, plan; the rest is _run's."""
+    wanted = _routes.from_params(module.params["routes"])
+    require_pyroute2(module)
+    with Netlink() as kernel:
+        state = kernel.route_state(wanted, module.params["purge"])
+        plan = _route_plan.plan(state, wanted, module.params["purge"], foretell=module.check_mode)
+        _run.finish(module, "routes", plan, kernel.apply)
+
+
+def main() -> None:
+    _run.guarded(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()

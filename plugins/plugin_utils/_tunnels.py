@@ -1,0 +1,338 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""From the tunnels of a host, as a user writes them, to what the modules and templates take. Pure functions over values;
+only the standard library is used."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _values
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
+
+Tunnel = dict[str, t.Any]
+
+# option: (type, default); None as default means that the option may be missing.
+OPTIONS: dict[str, t.Any] = {
+    "name": str,
+    "local": str,
+    "remote": str,
+    "local_id": str,
+    "remote_id": str,
+    "mark": (str, int),
+    "mark_in": (str, int),
+    "mark_out": (str, int),
+    "interface": str,
+    "addresses": list,
+    "mtu": int,
+    "routes": list,
+    "guard": bool,
+    "psk": str,
+    "auto": str,
+    "ike": str,
+    "esp": str,
+    "options": dict,
+}
+AUTO = ("start", "ondemand", "add", "ignore")
+# Keywords that the tunnel's own options decide; a second way to say them would only hide a contradiction.
+MANAGED = frozenset(
+    "left right leftid rightid leftsubnet rightsubnet authby auto ike esp ikev2 keyexchange type mark mark-in mark-out "
+    "vti-interface vti-routing vti-shared leftvti rightvti leftupdown ipsec-interface also alsoflip".split()
+)
+KEYWORD = re.compile(r"[a-z][a-z0-9-]{1,30}")
+PROPOSAL = re.compile(r"[A-Za-z0-9_;,+=-]{1,200}")
+# One grammar for ids: an address, a name, @name, or a distinguished name. No blank and no quote may stand in an unquoted
+# value of ipsec.conf, and ipsec.secrets has no way to escape them.
+ID = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
+
+
+class _Item:
+    """Collects the errors of one tunnel, so that a user sees them all at once."""
+
+    def __init__(self, index: int, raw: t.Any) -> None:
+        name = raw.get("name") if isinstance(raw, dict) else None
+        self.label = f"gateway_tunnels[{index}]" + (f" ({name!r})" if name else "")
+        self.errors: list[InputError] = []
+
+    def refuse(self, option: str, value: object, reason: str) -> None:
+        """Notes one more refused value."""
+        self.errors.append(InputError(self.label, option, value, reason))
+
+    def check(self, option: str, value: t.Any, function: t.Callable[[t.Any], t.Any]) -> t.Any:
+        """The canonical value, or None when it was refused."""
+        try:
+            return function(value)
+        except ValueError as exc:
+            self.refuse(option, value, str(exc))
+            return None
+
+
+def normalise(raw_tunnels: t.Any) -> list[Tunnel]:
+    """Every option of every tunnel checked, canonical and with its default. Raises InputErrors with all that is wrong;
+    no message holds a secret."""
+    if not isinstance(raw_tunnels, list):
+        raise InputErrors([InputError("gateway_tunnels", "", raw_tunnels, "is not a list of tunnels")])
+    tunnels, errors = [], []
+    for index, raw in enumerate(raw_tunnels):
+        item = _Item(index, raw)
+        tunnels.append(_normalise_one(item, raw))
+        errors += item.errors
+    errors = errors or _duplicates(t.cast("list[Tunnel]", tunnels))
+    if errors:
+        raise InputErrors(errors)
+    return t.cast("list[Tunnel]", tunnels)
+
+
+def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
+    if not _well_formed(item, raw):
+        return None
+    tunnel: Tunnel = {
+        "name": item.check("name", raw["name"], _values.conn_name),
+        "local": item.check("local", raw["local"], _values.address),
+        "remote": item.check("remote", raw["remote"], _values.address),
+        "addresses": _addresses(item, raw.get("addresses", [])),
+        "routes": [item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))],
+        "guard": raw.get("guard", True),
+        "psk": _psk(item, raw.get("psk")),
+        "auto": raw.get("auto", "start"),
+        "ike": raw.get("ike"),
+        "esp": raw.get("esp"),
+        "mtu": raw.get("mtu", 1400),
+        "options": _options(item, raw.get("options", {})),
+    }
+    tunnel.update(_marks(item, raw))
+    default_name = f"vti{tunnel['mark_out'].value}" if tunnel["mark_out"] else "vti"
+    tunnel["interface"] = item.check("interface", raw.get("interface", default_name), _values.interface_name)
+    for side in ("local", "remote"):
+        identity = raw.get(f"{side}_id", str(tunnel[side] or ""))
+        tunnel[f"{side}_id"] = item.check(f"{side}_id", identity, _identity) if tunnel[side] else None
+    _check_words(item, tunnel)
+    _check_ends(item, tunnel)
+    return tunnel
+
+
+def _well_formed(item: _Item, raw: t.Any) -> bool:
+    if not isinstance(raw, dict):
+        item.refuse("", raw, "is not a tunnel: write name, local, remote, mark and so on")
+        return False
+    for option, value in raw.items():
+        if option not in OPTIONS:
+            item.refuse(str(option), "...", f"is not an option of a tunnel; these are: {', '.join(OPTIONS)}")
+        elif isinstance(value, bool) is not (OPTIONS[option] is bool) or not isinstance(value, OPTIONS[option]):
+            item.refuse(option, type(value).__name__, "has the wrong type")
+    for option in ("name", "local", "remote"):
+        if option not in raw:
+            item.refuse(option, None, "is required")
+    return not item.errors
+
+
+def _marks(item: _Item, raw: Tunnel) -> Tunnel:
+    marks = {}
+    for option in ("mark_in", "mark_out"):
+        value = raw.get(option, raw.get("mark"))
+        if value is None:
+            item.refuse(option, None, "is missing: write mark=, or both mark_in= and mark_out=")
+            marks[option] = None
+        else:
+            marks[option] = item.check(option if option in raw else "mark", value, _values.mark)
+    if item.errors and marks["mark_in"] is marks["mark_out"] is None and "mark_in" not in raw and "mark" in raw:
+        item.errors.pop()  # mark= serves both directions, and one message is enough
+    return marks
+
+
+def _addresses(item: _Item, values: list[t.Any]) -> list[dict[str, str]]:
+    found = []
+    for number, value in enumerate(values):
+        where = f"addresses[{number}]"
+        entry = {"address": value} if isinstance(value, str) else value
+        if not isinstance(entry, dict) or not {"address"} <= set(entry) <= {"address", "peer"}:
+            item.refuse(where, value, "is neither an address like 10.0.1.1/24 nor a dict of address and peer")
+            continue
+        good = {"address": item.check(where, entry["address"], _values.interface_address)}
+        if "peer" in entry:
+            good["peer"] = str(item.check(where, entry["peer"], _values.address))
+        found.append(good)
+    return found
+
+
+def _psk(item: _Item, value: t.Optional[str]) -> t.Optional[str]:
+    # Never the value itself in a message.
+    if value is None:
+        item.refuse("psk", "...", "is missing: the two ends need one secret of theirs")
+    elif len(value.encode()) < 20:
+        item.refuse("psk", "...", f"has {len(value.encode())} bytes; a secret against guessing needs 20 or more")
+    elif len(value.encode()) > 1024:
+        item.refuse("psk", "...", "is longer than 1024 bytes")
+    return value
+
+
+def _options(item: _Item, options: dict[t.Any, t.Any]) -> dict[str, str]:
+    good = {}
+    for key, value in options.items():
+        keyword = str(key).replace("_", "-")
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        where = f"options.{keyword}"
+        if not KEYWORD.fullmatch(keyword):
+            item.refuse(where, text, "is not the name of a libreswan keyword")
+        elif keyword in MANAGED:
+            item.refuse(where, text, "is decided by the tunnel's own options (local, mark, interface, auto, ...)")
+        elif '"' in text or not text or not text.isascii():
+            item.refuse(where, text, "a value of ipsec.conf is ASCII text without a double quote, and not empty")
+        else:
+            good[keyword] = item.check(where, text, _values.plain_text)
+    return good
+
+
+def _identity(value: str) -> str:
+    if not ID.fullmatch(value):
+        raise ValueError("is not an id: write an address, a name, or @name")
+    return value
+
+
+def _check_words(item: _Item, tunnel: Tunnel) -> None:
+    if tunnel["auto"] not in AUTO:
+        item.refuse("auto", tunnel["auto"], f"is none of {', '.join(AUTO)}")
+    for option in ("ike", "esp"):
+        if tunnel[option] is not None and not PROPOSAL.fullmatch(tunnel[option]):
+            item.refuse(option, tunnel[option], "is not a libreswan proposal like aes_gcm256-sha2_512;dh19")
+    if not 68 <= tunnel["mtu"] <= 65515:
+        item.refuse("mtu", tunnel["mtu"], "is out of range: 68 to 65515 bytes")
+
+
+def _check_ends(item: _Item, tunnel: Tunnel) -> None:
+    local, remote = tunnel["local"], tunnel["remote"]
+    if local is None or remote is None:
+        return
+    if local.version != remote.version:
+        item.refuse("remote", str(remote), f"is not of the same address family as local={local}")
+    if local == remote:
+        item.refuse("remote", str(remote), "is the local address too")
+    for number, route in enumerate(tunnel["routes"]):
+        if route is None:
+            continue
+        net = ipaddress.ip_network(route)
+        if net.prefixlen == 0:
+            item.refuse(f"routes[{number}]", route, "would send the tunnel's own packets into the tunnel; name the networks")
+
+
+# What no two tunnels of a host may share: the option that is named, its value, and why.
+UNIQUE: tuple[tuple[str, t.Callable[[Tunnel], str], str], ...] = (
+    ("name", lambda x: x["name"], ""),
+    ("interface", lambda x: x["interface"], ""),
+    (
+        "remote",
+        lambda x: f"{x['remote']} (from {x['local']})",
+        "; the kernel keeps one VTI for a pair of addresses, whatever its key",
+    ),
+    (
+        "mark",
+        lambda x: f"{x['mark_in'].value & x['mark_in'].mask} in, {x['mark_out'].value & x['mark_out'].mask} out",
+        "; only the mark tells apart tunnels that each carry everything",
+    ),
+)
+
+
+def _duplicates(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
+    errors = []
+    for option, value_of, why in UNIQUE:
+        seen: dict[str, int] = {}
+        for index, tunnel in enumerate(tunnels):
+            value = value_of(tunnel)
+            first = seen.setdefault(value, index)
+            if first != index:
+                label = f"gateway_tunnels[{index}] ({tunnel['name']!r})"
+                errors.append(InputError(label, option, value, f"gateway_tunnels[{first}] has it already{why}"))
+    return errors + _different_secrets(tunnels)
+
+
+def _different_secrets(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
+    # pluto looks a secret up by the two ids alone.
+    errors, seen = [], {}
+    for index, tunnel in enumerate(tunnels):
+        first, psk = seen.setdefault(frozenset((tunnel["local_id"], tunnel["remote_id"])), (index, tunnel["psk"]))
+        if psk != tunnel["psk"]:
+            label = f"gateway_tunnels[{index}] ({tunnel['name']!r})"
+            reason = f"is not the secret of gateway_tunnels[{first}], which has the same two ids; give them other ids"
+            errors.append(InputError(label, "psk", "...", reason))
+    return errors
+
+
+def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
+    """The C(tunnels) of vti_tunnel."""
+    return [
+        {
+            "name": tunnel["interface"],
+            "local": str(tunnel["local"]),
+            "remote": str(tunnel["remote"]),
+            "ikey": tunnel["mark_in"].value,
+            "okey": tunnel["mark_out"].value,
+            "mtu": tunnel["mtu"],
+            "addresses": tunnel["addresses"],
+        }
+        for tunnel in tunnels
+    ]
+
+
+def routes(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
+    """The C(routes) of vti_route."""
+    return [
+        {"destination": route, "device": tunnel["interface"], "guard": tunnel["guard"]}
+        for tunnel in tunnels
+        for route in tunnel["routes"]
+    ]
+
+
+def conns(tunnels: t.Sequence[Tunnel], version: str, updown: str, ike: str, esp: str) -> list[dict[str, t.Any]]:
+    """The conn blocks of ipsec.conf: name and keywords in the order in which they are written. left is this host.
+
+    C(version) is the installed libreswan's, C(4.10) or C(5.2), where keywords were renamed in 5.0.
+    """
+    return [{"name": tunnel["name"], "keywords": _keywords(tunnel, version, updown, ike, esp)} for tunnel in tunnels]
+
+
+def _keywords(tunnel: Tunnel, version: str, updown: str, ike: str, esp: str) -> dict[str, str]:
+    any_network = "::/0" if tunnel["local"].version == 6 else "0.0.0.0/0"
+    words = {
+        "left": str(tunnel["local"]),
+        "leftid": _conf_id(tunnel["local_id"]),
+        "leftsubnet": any_network,
+        "right": str(tunnel["remote"]),
+        "rightid": _conf_id(tunnel["remote_id"]),
+        "rightsubnet": any_network,
+        "authby": "secret",
+    }
+    words.update({"keyexchange": "ikev2"} if int(version.split(".")[0]) >= 5 else {"ikev2": "insist"})
+    words.update({"ike": tunnel["ike"] or ike, "esp": tunnel["esp"] or esp})
+    if tunnel["mark_in"] == tunnel["mark_out"]:
+        words["mark"] = str(tunnel["mark_in"])
+    else:
+        words.update({"mark-in": str(tunnel["mark_in"]), "mark-out": str(tunnel["mark_out"])})
+    words.update({"vti-interface": tunnel["interface"], "vti-routing": "no", "vti-shared": "no"})
+    if tunnel["addresses"]:
+        words["leftvti"] = tunnel["addresses"][0]["address"]
+    words.update({"leftupdown": updown, "auto": tunnel["auto"]})
+    for keyword, value in tunnel["options"].items():
+        words[keyword] = f'"{value}"' if re.search(r"\s|#", value) else value
+    return words
+
+
+def _conf_id(identity: str) -> str:
+    # 4.10 reads a bare number as an integer and drops the conn.
+    return f'"{identity}"' if identity.isdigit() else identity
+
+
+def secrets(tunnels: t.Sequence[Tunnel]) -> list[dict[str, str]]:
+    """The entries of ipsec.secrets: ids and the secret as C(0s) and base64, which needs no quotes whatever its bytes."""
+    return [
+        {
+            "ids": f"{tunnel['local_id']} {tunnel['remote_id']}",
+            "psk": "0s" + base64.b64encode(tunnel["psk"].encode()).decode(),
+        }
+        for tunnel in tunnels
+    ]

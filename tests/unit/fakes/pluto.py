@@ -1,0 +1,242 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A pluto that remembers what it loaded, refuses what the real ones refuse, and speaks as 4.10 or 5.2 do.
+
+Every answer was taken down from the real programs of Debian 12 (4.10) and Debian 13 (5.2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+VERSIONS = ("4.10", "5.2")
+KEYWORDS = """also auto authby esp ike ikelifetime ikev2 left leftid leftsubnet leftupdown mark mark-in mark-out right
+    rightid rightsubnet salifetime type vti-interface vti-routing""".split()
+
+
+@dataclasses.dataclass
+class Loaded:
+    """A conn in pluto."""
+
+    options: dict[str, str]
+    serial: int
+    up: bool = False
+    routed: bool = False
+
+
+class FakePluto:
+    """Use run() as AnsibleModule.run_command. calls counts what was run; a real one is as stateful."""
+
+    def __init__(self, folder: Path, version: str = "5.2") -> None:
+        self.folder = folder
+        self.version = version
+        self.running = True
+        self.pid = 4711
+        self.conns: dict[str, Loaded] = {}
+        self.serial = 0
+        self.calls: list[list[str]] = []
+        self.die_at: str = ""
+        self.reachable = True
+        (folder / "pluto.pid").write_text(str(self.pid))
+        self.set_start("1000")
+
+    # --- what is around pluto ---
+
+    def set_start(self, ticks: str) -> None:
+        """Its start time, as /proc tells it."""
+        proc = self.folder / "proc" / str(self.pid)
+        proc.mkdir(parents=True, exist_ok=True)
+        fields = ["S", "1"] + ["0"] * 17 + [ticks]
+        (proc / "stat").write_text(f"{self.pid} (pluto) {' '.join(fields)} 0")
+
+    def restart(self) -> None:
+        """pluto starts anew: addconn --autoall loads the files, auto=start conns come up."""
+        self.conns = {}
+        (self.folder / "pluto.pid").write_text(str(self.pid))
+        self.set_start(str(self.serial + 2000))
+        for name, options in self.sections().items():
+            if options.get("auto", "ignore") != "ignore":
+                self.load(name, options)
+                self.conns[name].up = options["auto"] == "start"
+
+    def sections(self) -> dict[str, dict[str, str]]:
+        """What libreswan reads: all files of the folder in C order, the first conn of a name wins."""
+        result: dict[str, dict[str, str]] = {}
+        for path in sorted(self.folder.glob("ipsec.d/*.conf")):
+            for name, options in self.parse(path.read_text()).items():
+                result.setdefault(name, options)
+        return result
+
+    @staticmethod
+    def parse(text: str) -> dict[str, dict[str, str]]:
+        """A parser of its own, so that a mistake of the module's parser shows."""
+        raw: dict[str, list[tuple[str, str]]] = {}
+        current: list[tuple[str, str]] = []
+        for line in text.splitlines():
+            if line.startswith("conn "):
+                current = raw.setdefault(line.split()[1], [])
+            elif "=" in line and not line.lstrip().startswith("#"):
+                key, _equals, value = line.strip().partition("=")
+                current.append((key.strip(), re.sub(r"\s#(\s.*)?$", "", value).strip().strip('"')))
+
+        def expand(name: str) -> dict[str, str]:
+            result = {}
+            for key, value in raw.get(name, []):
+                result.update(expand(value) if key == "also" else {key: value})
+            return result
+
+        default = expand("%default")
+        return {name: {**default, **expand(name)} for name in raw if name != "%default"}
+
+    def load(self, name: str, options: dict[str, str]) -> None:
+        """Add is always replace: a new serial number, and the SAs are gone."""
+        self.serial += 1
+        self.conns[name] = Loaded(options, self.serial)
+
+    # --- the programs ---
+
+    def run(self, args: list[str]) -> tuple[int, str, str]:
+        """ipsec whack ... and ipsec addconn ..."""
+        self.calls.append(list(args))
+        assert args[0] == "ipsec", args
+        if self.die_at and self.die_at in " ".join(args):
+            self.running = False
+        if args[1] == "addconn" and args[2] == "--checkconfig":
+            return self.check(Path(args[4]).read_text(), args[4])
+        if not self.running:
+            return 33, "", 'whack: Pluto is not running (no "/run/pluto/pluto.ctl")\n'
+        if args[1] == "addconn":
+            return self.addconn(args[2:])
+        return self.whack(args[2:])
+
+    def counted(self, *words: str) -> int:
+        """How many commands had all of these words."""
+        return sum(all(word in call for word in words) for call in self.calls)
+
+    @property
+    def writes(self) -> list[list[str]]:
+        """The commands that change something in pluto."""
+        reads = {"--status", "--trafficstatus", "--checkconfig"}
+        return [call for call in self.calls if not reads.intersection(call)]
+
+    def check(self, text: str, path: str) -> tuple[int, str, str]:
+        """addconn --checkconfig: words on stderr, and for some mistakes nothing but them."""
+        lines = text.splitlines()
+        for number, line in enumerate(lines, 1):
+            key = line.strip().partition("=")[0].strip()
+            if line[:1] in (" ", "\t") and key and not key.startswith("#") and key not in KEYWORDS:
+                if self.version == "4.10":
+                    words = f"cannot load config '{path}': {path}:{number}: syntax error [{key}]\n"
+                    return 3, "", words
+                words = f"FATAL ERROR: ipsec addconn: {path}:{number}: unrecognized keyword '{key}'\n"
+                return 1, "", words
+            if self.version == "4.10" and re.fullmatch(r"\s+mark(-in|-out)?=\d+", line):
+                return 0, "", f"{path}:{number}: Invalid mark value\n"
+        return 0, "", ""
+
+    def addconn(self, names: list[str]) -> tuple[int, str, str]:
+        """The exit code is that of the last name alone."""
+        out, err, rc = [], [], 0
+        prefix = {"4.10": ("002 ", "036 "), "5.2": ("", "")}[self.version]
+        for path in sorted(self.folder.glob("ipsec.d/*.conf")):
+            rc, _out, words = self.check(path.read_text(), str(path))
+            if rc:
+                return rc, "", words
+        for name in names:
+            options = self.sections().get(name)
+            if options is None:
+                rc, line = 21, f"conn '{name}': not found (tried aliases)"
+                err.append(line)
+            elif options.get("type") == "transport" and "vti-interface" in options:
+                why = "VTI requires tunnel mode but connection specifies type=transport"
+                rc = 36 if self.version == "4.10" else 56
+                out.append(f'{prefix[1]}"{name}": failed to add connection: {why}')
+            elif "foo" in options.get("esp", ""):
+                rc = 36 if self.version == "4.10" else 56
+                if self.version == "5.2":  # 4.10 says it in its log only
+                    why = "ESP integrity algorithm 'foo' is not recognized"
+                    out.append(f'"{name}": failed to add connection: {why}')
+            else:
+                rc = 0
+                self.load(name, options)
+                out.append(f'{prefix[0]}"{name}": added IKEv2 connection')
+        return rc, "".join(f"{line}\n" for line in out), "".join(f"{line}\n" for line in err)
+
+    def whack(self, args: list[str]) -> tuple[int, str, str]:
+        """Status and the commands on one conn."""
+        if args == ["--status"]:
+            return 0, self.status(), ""
+        if args == ["--trafficstatus"]:
+            return 0, self.traffic(), ""
+        assert args[0] == "--name", args
+        conn = self.conns.get(args[1])
+        if conn is None:
+            return self.unknown(args[1], args[-1])
+        if args[-1] == "--delete":
+            del self.conns[args[1]]
+            # 5.2: a code of its own when an IKE SA ends along with the conn
+            code = 52 if self.version == "5.2" and conn.up else 0
+            return code, f'"{args[1]}" #3: deleting IKE SA (established IKE SA)\n', ""
+        if args[-1] == "--initiate":
+            assert args[2] == "--asynchronous", "would block on an unreachable peer"
+            conn.up = self.reachable
+        elif args[-1] == "--terminate":
+            conn.up = False
+        else:
+            conn.routed = args[-1] == "--route"
+        return 0, "", ""
+
+    def unknown(self, name: str, command: str) -> tuple[int, str, str]:
+        """4.10 leaves with 0 for most commands on a conn that it does not know."""
+        if self.version == "5.2":
+            return 21, f'no connection or alias named "{name}"\'\n', ""
+        if command == "--initiate":
+            return 0, f"000 initiating all conns with alias='{name}'\n021 no connection named \"{name}\"\n", ""
+        if command == "--route":
+            return 25, f"025 no connection or alias '{name}'\n", ""
+        return 0, "", ""
+
+    def status(self) -> str:
+        """whack --status, cut down to the lines that matter."""
+        old = self.version == "4.10"
+        lines = [f"pluto_version={self.version}, pluto_vendorid=OE-Libreswan-{self.version}", "Connection list:"]
+        for name, conn in sorted(self.conns.items()):
+            lines += self.conn_lines(name, conn)
+        for name, conn in sorted(self.conns.items()):
+            if conn.up:
+                state = "STATE_V2_ESTABLISHED_CHILD_SA" if old else "ESTABLISHED_CHILD_SA"
+                lines.append(
+                    f'#{conn.serial}: "{name}":500 {state} (established Child SA); newest; eroute owner; idle;'
+                )
+        return "".join(f"{'000 ' if old else ''}{line}\n" for line in lines)
+
+    def conn_lines(self, name: str, conn: Loaded) -> list[str]:
+        """A conn in the connection list."""
+        old = self.version == "4.10"
+        routed = ("erouted" if old else "routed-tunnel") if conn.up else "unrouted"
+        if conn.routed and not conn.up:
+            routed = "prospective erouted" if old else "routed-ondemand"
+        left, right = conn.options.get("left", "%any"), conn.options.get("right", "%any")
+        mark = conn.options.get("mark", "")
+        marks = f"{mark}, {mark}" if mark else "unset"
+        device = conn.options.get("vti-interface", "unset")
+        return [
+            f'"{name}": 0.0.0.0/0==={left}...{right}===0.0.0.0/0; {routed}; my_ip=unset;',
+            f'"{name}":     oriented; my_ip=unset;' if old else f'"{name}":   host: oriented; local: {left};',
+            f'"{name}":   nflog-group: unset; mark: {marks}; vti-iface:{device}; vti-routing:no;',
+            f'"{name}":   conn serial: ${conn.serial};',
+        ]
+
+    def traffic(self) -> str:
+        """whack --trafficstatus."""
+        prefix = "006 " if self.version == "4.10" else ""
+        text = ""
+        for name, conn in sorted(self.conns.items()):
+            if conn.up:
+                text += f'{prefix}#{conn.serial}: "{name}", type=ESP, add_time={1000 + conn.serial}, inBytes=84,'
+                text += " outBytes=168, maxBytes=2^63B, id='@east'\n"
+        return text

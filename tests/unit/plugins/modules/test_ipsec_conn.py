@@ -1,0 +1,420 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from types import SimpleNamespace
+
+import pytest
+from ansible.module_utils import basic
+from ansible_collections.route_based.vpn.plugins.module_utils import _conn_file, _pluto
+from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
+from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
+from fakes.pluto import VERSIONS, FakePluto
+
+
+def text(*numbers: int, life: str = "8h", auto: str = "start") -> str:
+    conns = [f"conn c{n}\n  also=base\n  right=192.0.2.{n}\n  mark={n}/0xffffffff\n  auto={auto}\n" for n in numbers]
+    return f"conn %default\n  ikelifetime={life}\nconn base\n  left=192.0.2.200\n" + "".join(conns)
+
+
+class Host:
+    """A host with a fake pluto, and the module run on it."""
+
+    def __init__(self, folder, version: str) -> None:
+        self.pluto = FakePluto(folder, version)
+        self.folder = folder / "ipsec.d"
+        self.folder.mkdir()
+        (folder / "tmp").mkdir()
+        self.path = self.folder / "route_based_vpn.conf"
+        self.tmp = folder / "tmp"
+        self.warnings: list[str] = []
+
+    def run(self, check: bool = False, **params) -> dict:
+        self.pluto.calls.clear()
+        given = {
+            "path": str(self.path),
+            "content": None,
+            "conns": None,
+            "purge": False,
+            "state": "present",
+            "load": True,
+        }
+        module = SimpleNamespace(
+            params={**given, **params},
+            check_mode=check,
+            run_command=self.pluto.run,
+            tmpdir=str(self.tmp),
+            get_bin_path=lambda name, **more: "/usr/sbin/ipsec",
+            warn=self.warnings.append,
+        )
+        return _conn_file.run(module)
+
+    def actions(self, **params) -> dict[str, str]:
+        return {entry["name"]: entry["action"] for entry in self.run(**params)["conns"]}
+
+    def started_after_the_file(self) -> None:
+        past = os.stat(self.folder.parent / "pluto.pid").st_mtime - 60
+        os.utime(self.path, (past, past))
+
+    @property
+    def serials(self) -> dict[str, int]:
+        return {name: conn.serial for name, conn in self.pluto.conns.items()}
+
+
+@pytest.fixture(params=VERSIONS)
+def host(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(_conn_file, "MEMORY_DIR", str(tmp_path / "memory"))
+    monkeypatch.setattr(_conn_file, "MAIN_CONFIG", str(tmp_path / "ipsec.conf"))
+    monkeypatch.setattr(_pluto, "PID_FILE", str(tmp_path / "pluto.pid"))
+    host = Host(tmp_path, request.param)
+    pluto_init = _pluto.Pluto.__init__
+    monkeypatch.setattr(
+        _pluto.Pluto, "__init__", lambda self, run, *rest: pluto_init(self, run, None, str(tmp_path / "proc"))
+    )
+    return host
+
+
+def test_create(host):
+    result = host.run(content=text(1, 2))
+    assert result["changed"]
+    assert result["file"] == "created"
+    assert [entry["action"] for entry in result["conns"]] == ["created", "created"]
+    assert sorted(host.pluto.conns) == ["c1", "c2"]
+    assert all(conn.up for conn in host.pluto.conns.values())
+    assert host.pluto.counted("addconn", "c1", "c2") == 1
+    assert host.path.read_text() == f"{conf.HEADER}\n{text(1, 2)}"
+    assert stat.S_IMODE(host.path.stat().st_mode) == 0o600
+    assert list(host.tmp.iterdir()) == []
+    assert [path.name for path in host.folder.iterdir()] == ["route_based_vpn.conf"]
+
+
+def test_create_check_mode_foretells_the_same_and_does_nothing(host):
+    foretold = host.run(check=True, content=text(1, 2))
+    assert host.pluto.writes == []
+    assert not host.path.exists()
+    assert host.run(content=text(1, 2)) == foretold
+
+
+def test_second_run_is_quiet(host):
+    host.run(content=text(1, 2))
+    serials = host.serials
+    result = host.run(content=text(1, 2))
+    assert not result["changed"]
+    assert result["file"] == "kept"
+    assert result["diff"] == {"before": {}, "after": {}}
+    assert host.pluto.writes == []
+    assert len(host.pluto.calls) == 1
+    assert host.serials == serials
+
+
+def test_change_one_touch_one(host):
+    host.run(content=text(1, 2, 3))
+    before = host.serials
+    changed = text(1, 2, 3).replace("right=192.0.2.2\n", "right=192.0.2.99\n")
+    foretold = host.run(check=True, content=changed)
+    assert host.pluto.writes == []
+    result = host.run(content=changed)
+    assert result == foretold
+    assert result["conns"][1] == {"name": "c2", "action": "updated", "reasons": ["right: 192.0.2.2 -> 192.0.2.99"]}
+    assert host.pluto.writes == [
+        ["ipsec", "addconn", "c2"],
+        ["ipsec", "whack", "--name", "c2", "--asynchronous", "--initiate"],
+    ]
+    assert {name for name in before if before[name] != host.serials[name]} == {"c2"}
+
+
+def test_default_and_also_touch_those_who_use_them(host):
+    host.run(content=text(1, 2) + "conn own\n  left=192.0.2.1\n  right=192.0.2.3\n  ikelifetime=1h\n  auto=add\n")
+    own = "conn own\n  left=192.0.2.1\n  right=192.0.2.3\n  ikelifetime=1h\n  auto=add\n"
+    assert host.actions(content=text(1, 2, life="4h") + own) == {"c1": "updated", "c2": "updated", "own": "kept"}
+
+
+def test_add_one_remove_one(host):
+    host.run(content=text(1, 2))
+    before = host.serials
+    assert host.actions(content=text(2, 3)) == {"c2": "kept", "c3": "created", "c1": "removed"}
+    assert sorted(host.pluto.conns) == ["c2", "c3"]
+    assert host.serials["c2"] == before["c2"]
+    assert host.pluto.writes[0][-1] == "--delete"
+
+
+def test_a_comment_changes_the_file_and_no_conn(host):
+    host.run(content=text(1))
+    serials = host.serials
+    result = host.run(content="# a comment\n" + text(1))
+    assert (result["changed"], result["file"]) == (True, "updated")
+    assert [entry["action"] for entry in result["conns"]] == ["kept"]
+    assert host.serials == serials
+    assert not host.run(content="# a comment\n" + text(1))["changed"]
+
+
+def test_states(host):
+    content = text(1, auto="start") + "".join(
+        f"conn {name}\n  left=192.0.2.1\n  right=192.0.2.2\n  auto={auto}\n"
+        for name, auto in (("on", "ondemand"), ("rt", "route"), ("ad", "add"), ("ig", "ignore"))
+    )
+    host.run(content=content)
+    found = {name: (conn.up, conn.routed) for name, conn in host.pluto.conns.items()}
+    assert found == {"c1": (True, False), "on": (False, True), "rt": (False, True), "ad": (False, False)}
+    assert not host.run(content=content)["changed"]
+
+
+def test_what_was_unloaded_by_hand_is_loaded_again(host):
+    host.run(content=text(1, 2))
+    del host.pluto.conns["c1"]
+    assert host.run(check=True, content=text(1, 2))["changed"]
+    assert host.actions(content=text(1, 2)) == {"c1": "updated", "c2": "kept"}
+    assert host.pluto.conns["c1"].up
+
+
+def test_what_was_taken_down_by_hand_is_initiated_again_not_loaded(host):
+    host.run(content=text(1, 2))
+    host.pluto.conns["c1"].up = False
+    serials = host.serials
+    result = host.run(content=text(1, 2))
+    assert result["conns"][0]["reasons"] == ["had no state in pluto: initiated again"]
+    assert host.pluto.conns["c1"].up
+    assert host.serials == serials
+
+
+def test_what_was_loaded_by_hand_from_the_same_file_is_left_alone(host):
+    host.run(content=text(1))
+    host.pluto.run(["ipsec", "addconn", "c1"])
+    host.pluto.conns["c1"].up = True
+    assert not host.run(content=text(1))["changed"]
+
+
+def test_what_was_loaded_by_hand_from_an_edited_file_is_loaded_again(host):
+    host.run(content=text(1))
+    good = host.path.read_text()
+    host.path.write_text(good.replace("192.0.2.1\n", "192.0.2.77\n"))
+    host.pluto.run(["ipsec", "addconn", "c1"])
+    host.path.write_text(good)
+    assert host.actions(content=text(1)) == {"c1": "updated"}
+    assert host.pluto.conns["c1"].options["right"] == "192.0.2.1"
+
+
+def test_after_a_restart_of_pluto_the_file_tells_what_is_loaded(host):
+    host.run(content=text(1, 2))
+    host.started_after_the_file()
+    host.pluto.restart()
+    serials = host.serials
+    assert not host.run(content=text(1, 2))["changed"]
+    assert host.serials == serials
+    changed = text(1, 2).replace("right=192.0.2.2\n", "right=192.0.2.99\n")
+    assert host.actions(content=changed) == {"c1": "kept", "c2": "updated"}
+
+
+def test_a_file_written_after_pluto_started_says_nothing_of_what_is_loaded(host):
+    host.run(content=text(1))
+    host.pluto.restart()
+    for path in (host.folder.parent / "memory").iterdir():
+        path.unlink()
+    os.utime(host.path, (2e9, 2e9))
+    assert host.actions(content=text(1)) == {"c1": "updated"}
+    assert not host.run(content=text(1))["changed"]
+
+
+@pytest.mark.parametrize("rubbish", ["", "{", "[]", "{}", '{"pluto": 1}', "null"])
+def test_a_spoilt_memory_is_no_memory(host, rubbish):
+    host.run(content=text(1))
+    os.utime(host.path, (2e9, 2e9))
+    for path in (host.folder.parent / "memory").iterdir():
+        path.write_text(rubbish)
+    assert host.actions(content=text(1)) == {"c1": "updated"}
+    assert not host.run(content=text(1))["changed"]
+
+
+def test_absent(host):
+    host.run(content=text(1, 2))
+    foretold = host.run(check=True, state="absent")
+    result = host.run(state="absent")
+    assert result == foretold
+    assert result["file"] == "removed"
+    assert host.pluto.conns == {}
+    assert not host.path.exists()
+    assert not host.run(state="absent")["changed"]
+
+
+@pytest.mark.parametrize("params", [{"content": text(1)}, {"state": "absent"}, {"conns": []}])
+def test_a_foreign_file_is_neither_overwritten_nor_removed(host, params):
+    host.path.write_text("conn mine\n  left=192.0.2.1\n")
+    with pytest.raises(StoreError, match="was not written by this module"):
+        host.run(**params)
+    assert host.path.read_text() == "conn mine\n  left=192.0.2.1\n"
+    assert host.pluto.calls == []
+
+
+def test_a_conn_of_another_file_is_refused(host):
+    (host.folder / "other.conf").write_text("conn c1\n  left=192.0.2.1\n")
+    with pytest.raises(StoreError, match=r"conn c1: .*other\.conf has a conn of this name"):
+        host.run(content=text(1))
+    assert host.pluto.writes == []
+    assert not host.path.exists()
+
+
+def test_what_libreswan_refuses_is_not_installed(host):
+    host.run(content=text(1))
+    good = host.path.read_text()
+    with pytest.raises(StoreError, match=r"route_based_vpn\.conf:.*nosuch"):
+        host.run(content=text(1) + "conn x\n  nosuch=1\n")
+    assert host.path.read_text() == good
+    assert host.pluto.writes == []
+    assert list(host.tmp.iterdir()) == []
+
+
+def test_words_on_stderr_are_a_refusal_too(host):
+    if host.pluto.version == "4.10":
+        with pytest.raises(StoreError, match="Invalid mark value"):
+            host.run(content=text(1).replace("mark=1/0xffffffff", "mark=1"))
+        assert not host.path.exists()
+    else:
+        host.run(content=text(1).replace("mark=1/0xffffffff", "mark=1"))
+
+
+def test_refused_by_pluto_puts_file_and_touched_conns_back(host):
+    host.run(content=text(1, 2, 3))
+    good, before = host.path.read_text(), host.serials
+    broken = text(2, 3).replace("right=192.0.2.2\n", "right=192.0.2.99\n") + "conn bad\n  esp=x-foo\n  auto=add\n"
+    with pytest.raises(StoreError, match="did not load 1 of 2 conns: bad: .*is as it was"):
+        host.run(content=broken)
+    assert host.path.read_text() == good
+    assert sorted(host.pluto.conns) == ["c1", "c2", "c3"]
+    assert host.pluto.conns["c2"].options["right"] == "192.0.2.2"
+    assert all(conn.up for conn in host.pluto.conns.values())
+    assert host.serials["c3"] == before["c3"]
+    assert not host.run(content=text(1, 2, 3))["changed"]
+
+
+def test_refused_at_the_first_run_leaves_nothing(host):
+    with pytest.raises(StoreError, match="did not load 1 of 2"):
+        host.run(content=text(1) + "conn bad\n  esp=x-foo\n  auto=add\n")
+    assert not host.path.exists()
+    assert host.pluto.conns == {}
+
+
+def test_a_broken_foreign_file_is_named_and_nothing_is_lost(host):
+    host.run(content=text(1))
+    good, before = host.path.read_text(), host.serials
+    (host.folder / "broken.conf").write_text("conn other\n  foo=bar\n")
+    del host.pluto.conns["c1"]
+    with pytest.raises(StoreError, match=r"broken\.conf:2"):
+        host.run(content=text(1, 2))
+    assert host.path.read_text() == good
+    (host.folder / "broken.conf").unlink()
+    assert host.actions(content=text(1, 2)) == {"c1": "updated", "c2": "created"}
+    assert before
+
+
+@pytest.mark.parametrize("word", ["addconn c2", "--initiate", "--delete"])
+def test_pluto_that_dies_halfway(host, word):
+    host.run(content=text(1))
+    good = host.path.read_text()
+    host.pluto.die_at = word
+    with pytest.raises(StoreError, match="pluto is not running.*putting things back failed too"):
+        host.run(content=text(2))
+    assert host.path.read_text() == good
+    host.pluto.die_at, host.pluto.running = "", True
+    host.started_after_the_file()
+    host.pluto.restart()
+    assert not host.run(content=text(1))["changed"]
+
+
+def test_a_disk_that_is_full(host, monkeypatch):
+    host.run(content=text(1))
+    good, serials = host.path.read_text(), host.serials
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="could not be written, nothing was changed.*No space left"):
+        host.run(content=text(1, 2))
+    assert host.path.read_text() == good
+    assert host.serials == serials
+    assert [path.name for path in host.folder.iterdir()] == ["route_based_vpn.conf"]
+
+
+def test_pluto_that_does_not_run(host):
+    host.pluto.running = False
+    with pytest.raises(StoreError, match=r"start ipsec\.service first"):
+        host.run(content=text(1))
+    assert not host.path.exists()
+    assert host.run(check=True, content=text(1))["changed"]
+    assert "pluto is not running" in host.warnings[0]
+
+
+def test_load_false_writes_the_file_only(host):
+    host.pluto.running = False
+    assert host.actions(content=text(1), load=False) == {"c1": "created"}
+    assert not host.run(content=text(1), load=False)["changed"]
+    assert host.pluto.writes == []
+    host.pluto.running = True
+    assert host.actions(content=text(1)) == {"c1": "updated"}
+    assert host.pluto.conns["c1"].up
+
+
+@pytest.mark.parametrize("bad", ["conn a\r\n  left=x\r\n", "conn a;id\n", "conn a\n  mark=0\n", "conn a\n  also=b\n"])
+def test_bad_input_is_refused_before_anything_is_asked_or_written(host, bad):
+    with pytest.raises(InputErrors):
+        host.run(content=bad)
+    assert host.pluto.calls == []
+    assert not host.path.exists()
+
+
+def test_an_edited_file_of_ours_is_put_right(host):
+    host.run(content=text(1, 2))
+    host.path.write_text(host.path.read_text() + "conn \u00fc;\n")
+    assert host.actions(content=text(1)) == {"c1": "kept", "c2": "removed"}
+    assert sorted(host.pluto.conns) == ["c1"]
+
+
+def conn(name: str, state: str = "started", **options: str) -> dict:
+    return {"name": name, "state": state, "options": {"left": "192.0.2.1", **options}}
+
+
+def test_a_list_of_conns(host):
+    first = [conn("a", right="192.0.2.2"), conn("b", "loaded", right="192.0.2.3")]
+    assert host.actions(conns=first) == {"a": "created", "b": "created"}
+    assert not host.run(conns=first)["changed"]
+    assert not host.run(conns=first[:1])["changed"]
+    assert host.actions(conns=first[:1], purge=True) == {"a": "kept", "b": "removed"}
+    assert host.actions(conns=[conn("a", "absent")]) == {"a": "removed"}
+    assert host.pluto.conns == {}
+
+
+def test_stopped_is_loaded_and_down(host):
+    host.run(conns=[conn("a", right="192.0.2.2")])
+    serials = host.serials
+    stopped = [conn("a", "stopped", right="192.0.2.2")]
+    assert host.actions(conns=stopped) == {"a": "updated"}
+    assert not host.pluto.conns["a"].up
+    assert host.serials == serials
+    assert not host.run(conns=stopped)["changed"]
+
+
+def run_main(monkeypatch, capsys, host, **params) -> dict:
+    arguments = {"ANSIBLE_MODULE_ARGS": {"path": str(host.path), **params}}
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, args: host.pluto.run(args))
+    monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, *args, **more: "/usr/sbin/ipsec")
+    with pytest.raises(SystemExit):
+        ipsec_conn.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_main(host, monkeypatch, capsys):
+    assert run_main(monkeypatch, capsys, host, content=text(1))["changed"]
+    assert not run_main(monkeypatch, capsys, host, content=text(1))["changed"]
+    refused = run_main(monkeypatch, capsys, host, content="conn a\n  mark=0\n")
+    assert refused["failed"]
+    assert "mark 0" in refused["msg"]
+    assert "any of the following" in run_main(monkeypatch, capsys, host)["msg"]
+    assert "mutually exclusive" in run_main(monkeypatch, capsys, host, content="", conns=[])["msg"]

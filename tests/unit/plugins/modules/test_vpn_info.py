@@ -1,0 +1,151 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils import basic
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _info, _pluto, _routes, _status
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
+from ansible_collections.route_based.vpn.plugins.modules import vpn_info
+from fakes.pluto import VERSIONS, FakePluto
+
+ENDS = {"left": "192.0.2.1", "right": "192.0.2.2", "mark": "5/0xffffffff"}
+VTI = _devices.Device("vti5", local="192.0.2.1", remote="192.0.2.2", ikey=5, okey=5, mtu=1400)
+ROUTE = _routes.Route("10.0.0.0/8", device="vti5")
+
+
+class FakeKernel:
+    """What vpn_info reads from netlink."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        pass
+
+    def device_state(self, names):
+        assert not names
+        return _devices.State((VTI,))
+
+    def routes_of(self, name):
+        return (ROUTE, _routes.Route("fe80::/64", device="vti5")) if name == "vti5" else ()
+
+
+@pytest.fixture(params=VERSIONS)
+def fake(request, tmp_path, monkeypatch):
+    fake = FakePluto(tmp_path, request.param)
+    for name in ("a", "b"):
+        fake.load(name, ENDS if name == "a" else {**ENDS, "mark": "6/0xffffffff"})
+    monkeypatch.setattr(vpn_info._deps, "require_pyroute2", lambda module: None)
+    monkeypatch.setattr(vpn_info._netlink, "Netlink", FakeKernel)
+    monkeypatch.setattr(_pluto, "PID_FILE", str(tmp_path / "none"))
+    return fake
+
+
+@pytest.fixture
+def run(fake, monkeypatch, capsys):
+    def run(**params):
+        arguments = {"ANSIBLE_MODULE_ARGS": {**params, "_ansible_check_mode": True}}
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, args: fake.run(args))
+        with pytest.raises(SystemExit):
+            vpn_info.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_all_conns_joined_with_device_and_routes(run, fake):
+    fake.conns["a"].up = True
+    result = run()
+    assert not result["changed"]
+    first, second = result["conns"]
+    assert (first["name"], first["established"], first["since"]) == ("a", True, 1001)
+    assert (first["in_bytes"], first["out_bytes"]) == (84, 168)
+    assert (first["local"], first["remote"], first["mark_out"]) == ("192.0.2.1", "192.0.2.2", "5/0xffffffff")
+    assert (first["device"]["name"], first["device"]["mtu"], first["device"]["okey"]) == ("vti5", 1400, 5)
+    assert [route["destination"] for route in first["routes"]] == ["10.0.0.0/8"]
+    assert (second["name"], second["established"], second["since"]) == ("b", False, None)
+    assert second["device"] is None
+    assert fake.writes == []
+
+
+def test_names_are_shown_in_their_order_loaded_or_not(run):
+    conns = run(names=["b", "nosuch"])["conns"]
+    assert [(conn["name"], conn["loaded"]) for conn in conns] == [("b", True), ("nosuch", False)]
+    assert run(names=[])["conns"] == []
+
+
+def test_every_documented_field_is_returned(run, fake):
+    import yaml
+
+    fake.conns["a"].up = True
+    documented = yaml.safe_load(vpn_info.RETURN)["conns"]["contains"]
+    found = run()["conns"][0]
+    assert set(found) == set(documented)
+    assert set(found["device"]) == set(documented["device"]["contains"])
+    assert set(found["sas"][0]) == set(documented["sas"]["sample"][0])
+
+
+def test_waiting_fails_at_once_for_a_conn_that_is_not_loaded(run):
+    result = run(names=["a", "nosuch"], wait_established=60)
+    assert result["failed"]
+    assert result["msg"] == "not loaded in pluto: nosuch"
+
+
+def test_pluto_that_does_not_run(run, fake):
+    fake.running = False
+    assert "pluto is not running" in run()["msg"]
+
+
+class Clock:
+    """Time that passes by sleeping only."""
+
+    def __init__(self, fake, up_at: float) -> None:
+        self.now, self.fake, self.up_at = 0.0, fake, up_at
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+        self.fake.conns["a"].up = self.now >= self.up_at
+
+
+def test_waiting(fake):
+    clock = Clock(fake, 3)
+    _info.wait(_pluto.Pluto(fake.run), ["a"], 10, clock, clock.sleep)
+    assert 3 <= clock.now < 4
+
+
+def test_waiting_in_vain_names_who_and_why(fake):
+    clock = Clock(fake, 3)
+    with pytest.raises(StoreError, match=r"not established after 10 s: b \(pluto is not at it; 192\.0\.2\.2"):
+        _info.wait(_pluto.Pluto(fake.run), None, 10, clock, clock.sleep)
+
+
+def test_nobody_waits_for_a_template(fake):
+    del fake.conns["a"], fake.conns["b"]
+    fake.load("any", {"left": "192.0.2.1", "right": "%any"})
+    _info.wait(_pluto.Pluto(fake.run), ["any"], 10, lambda: 0.0, lambda seconds: pytest.fail("slept"))
+
+
+def conn_with(**fields) -> _status.ConnStatus:
+    return _status.ConnStatus("c", {"c": _status.Part(local="192.0.2.1", remote="192.0.2.2", **fields)})
+
+
+def test_the_device_is_the_named_one_or_the_one_with_the_marks():
+    other = _devices.Device("vti6", local="192.0.2.9", remote="192.0.2.8", ikey=5, okey=5)
+    marks = {"mark_in": "5/0xffffffff", "mark_out": "5/0xffffffff"}
+    assert _info.device_of(conn_with(interface="vti6", **marks), [VTI, other]) is other
+    assert _info.device_of(conn_with(interface="gone", **marks), [VTI, other]) is None
+    assert _info.device_of(conn_with(**marks), [other, VTI]) is VTI
+    assert _info.device_of(conn_with(**marks), [other]) is other
+    assert _info.device_of(conn_with(mark_in="5/0xffffffff", mark_out="7/0xffffffff"), [VTI]) is None
+    assert _info.device_of(conn_with(), [VTI]) is None
