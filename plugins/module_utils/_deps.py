@@ -37,7 +37,7 @@ def require_pyroute2(module: AnsibleModule) -> None:
     """Return where pyroute2 can be used; else start over with a Python of the system that has it, or fail."""
     if _netlink.IMPORT_ERROR is None:
         found, where = _netlink.installed()
-        if version(found) < MINIMUM:
+        if version(found) and version(found) < MINIMUM:
             module.fail_json(msg=f"{REQUIRED} is required, and {where} is version {found}. {_advice()}")
         return
     too_long = len(json.dumps(module.params)) >= RESPAWN_LIMIT
@@ -47,7 +47,7 @@ def require_pyroute2(module: AnsibleModule) -> None:
             respawn_module(interpreter)
     reason = None
     if too_long:
-        reason = "or ansible_python_interpreter set to one that has it, as the arguments are too long to hand over to another"
+        reason = "or ansible_python_interpreter set to one that has it, as the arguments are too long to hand over"
     module.fail_json(
         msg=f"{missing_required_lib(REQUIRED, reason=reason, url=URL)} {_advice()}", exception=_netlink.IMPORT_ERROR
     )

@@ -222,8 +222,8 @@ def _settings(seen: Device, device: Device) -> dict[str, t.Any]:
 def _move_addresses(device: Device, live: t.Sequence[Inner]) -> tuple[list[_change.Operation], list[Inner]]:
     """The writes for the addresses, and those addresses that go for a moment and come back.
 
-    Old addresses go first: a new one in an old one's network would be its secondary, and go with it. For the same reason
-    an address that stays is added again when another one of its network goes.
+    Old addresses go first: a new one in an old one's network would be its secondary, and go with it. For the same
+    reason an address that stays is added again when another one of its network goes.
     """
     removed = [inner for inner in live if inner not in device.addresses]
     networks = {inner.network for inner in removed if ":" not in inner.address}

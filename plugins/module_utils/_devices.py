@@ -9,6 +9,7 @@ writes; see _device_plan.py for the way from one to the other, and _netlink.py f
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import typing as t
 
@@ -229,7 +230,7 @@ def _end(value: t.Optional[str]) -> str:
     return str(parsed)
 
 
-def _mtu(value: int, kind: str, addresses: t.Sequence[Inner]) -> int:
+def _mtu(kind: str, addresses: t.Sequence[Inner], value: int) -> int:
     if not MTU_MIN <= value <= MTU_MAX[kind]:
         raise ValueError(f"has to be {MTU_MIN} to {MTU_MAX[kind]} for a {kind} device")
     if value < MTU_MIN_IPV6 and any(":" in inner.address for inner in addresses):
@@ -239,7 +240,7 @@ def _mtu(value: int, kind: str, addresses: t.Sequence[Inner]) -> int:
 
 def _keys(item: str, entry: dict[str, t.Any], refused: Refusals) -> tuple[int, int]:
     """Input and output key from key, or from ikey and okey."""
-    given = {option: entry.get(option) for option in ("key", "ikey", "okey") if entry.get(option) is not None}
+    given = {option: entry[option] for option in ("key", "ikey", "okey") if entry.get(option) is not None}
     if set(given) not in ({"key"}, {"ikey", "okey"}):
         reason = "give either key, or ikey and okey: the conn's mark, or its mark-in and mark-out"
         refused.refuse(item, "key", given or None, reason)
@@ -248,13 +249,16 @@ def _keys(item: str, entry: dict[str, t.Any], refused: Refusals) -> tuple[int, i
     return parsed.get("ikey", parsed.get("key", 0)), parsed.get("okey", parsed.get("key", 0))
 
 
+def _peer(value: str) -> str:
+    return str(_values.address(value)) if value else ""
+
+
 def _addresses(item: str, entries: t.Sequence[dict[str, t.Any]], refused: Refusals) -> tuple[Inner, ...]:
     result: list[Inner] = []
     for index, entry in enumerate(entries):
         option = f"addresses[{index}]"
         text = refused.check(item, f"{option}.address", entry["address"], _values.interface_address, "")
-        peer = entry.get("peer") or ""
-        peer = str(refused.check(item, f"{option}.peer", peer, _values.address, "")) if peer else ""
+        peer = refused.check(item, f"{option}.peer", entry.get("peer") or "", _peer, "")
         if text and peer and _values.family(text) != _values.family(peer):
             refused.refuse(item, f"{option}.peer", peer, f"is not of the family of {text}")
         if not text:
@@ -283,7 +287,7 @@ def _sysctls(item: str, given: t.Mapping[str, t.Any], refused: Refusals) -> tupl
     """The defaults, with what the user gave over them."""
     values = dict(SYSCTLS_DEFAULT)
     for name, value in given.items():
-        values[name] = refused.check(item, f"sysctls.{name}", value, lambda v, n=name: _sysctl(n, v), 0)
+        values[name] = refused.check(item, f"sysctls.{name}", value, functools.partial(_sysctl, name), 0)
     return tuple(sorted(values.items()))
 
 
@@ -323,7 +327,7 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Device:
         ikey=ikey,
         okey=okey,
         link=link,
-        mtu=refused.check(item, "mtu", mtu, lambda value: _mtu(value, kind, addresses), MTU_DEFAULT),
+        mtu=refused.check(item, "mtu", mtu, functools.partial(_mtu, kind, addresses), MTU_DEFAULT),
         enabled=entry.get("enabled") is not False,
         addresses=addresses,
         sysctls=_sysctls(item, entry.get("sysctls") or {}, refused),

@@ -12,6 +12,7 @@ _routes.
 
 from __future__ import annotations
 
+import importlib.metadata
 import errno
 import ipaddress
 import os
@@ -126,7 +127,12 @@ class _Link(ifinfmsg):  # type: ignore[misc]
 
 def installed() -> tuple[str, str]:
     """The version of pyroute2 and the file that it was loaded from."""
-    return str(getattr(pyroute2, "__version__", "0")), str(pyroute2.__file__)
+    try:
+        # Debian 12's package calls itself "unknown" in pyroute2.__version__.
+        found = importlib.metadata.version("pyroute2")
+    except importlib.metadata.PackageNotFoundError:
+        found = str(getattr(pyroute2, "__version__", ""))
+    return found, str(pyroute2.__file__)
 
 
 class Netlink:

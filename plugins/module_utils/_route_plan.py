@@ -157,8 +157,8 @@ def plan(state: State, wanted: t.Sequence[Wanted], purge: bool = False, foretell
     entries = _with_guards(wanted, live)
     _check_state(state, entries, live)
     changes: list[_change.Change] = []
-    # Reasoning for this order: a guard is there before the route that it guards, and goes after it; a new route is there
-    # before the one that it takes the place of goes.
+    # Reasoning for this order: a guard is there before the route that it guards, and goes after it; a new route is
+    # there before the one goes that it takes the place of.
     stages: tuple[list[tuple[str, _change.Operation]], ...] = ([], [], [], [])
     for entry in entries:
         change, operations = _change_for(entry, live.get(entry.route.identity))

@@ -62,7 +62,7 @@ def progress(plan: _change.Plan, failed_at: int) -> dict[str, t.Any]:
     return result
 
 
-def finish(module: AnsibleModule, key: str, plan: _change.Plan, apply: Apply, **more: t.Any) -> t.NoReturn:
+def finish(module: AnsibleModule, key: str, plan: _change.Plan, apply: Apply, **more: t.Any) -> None:
     """Warn, carry out the plan unless this is check mode, and end the module; C(key) names the list of items."""
     for warning in plan.warnings:
         module.warn(warning)

@@ -22,6 +22,10 @@ description:
     keywords given twice, marks of C(0) or C(-1), and a C(vti-interface) without a mark.
 extends_documentation_fragment:
   - route_based.vpn.attributes
+  - route_based.vpn.attributes.action_group
+requirements:
+  - libreswan 4.10 or newer
+  - Linux, as root
 attributes:
   check_mode:
     support: full

@@ -18,6 +18,10 @@ description:
   - Can wait until conns are established. Nothing is changed.
 extends_documentation_fragment:
   - route_based.vpn.attributes
+  - route_based.vpn.attributes.action_group
+  - route_based.vpn.attributes.pyroute2
+requirements:
+  - libreswan 4.10 or newer
 attributes:
   check_mode:
     support: full

@@ -134,7 +134,8 @@ def test_recreate_puts_back_every_route(kernel):
     kernel.tunnels(WEST)
     kernel.sh(
         "ip route add 10.0.0.0/8 dev west src 10.9.0.1 mtu 1350 initcwnd 20;"
-        "ip route add 10.1.0.0/16 via 10.9.0.2 dev west proto 157 metric 7; ip route add 10.2.0.0/16 dev west table 100000;"
+        "ip route add 10.1.0.0/16 via 10.9.0.2 dev west proto 157 metric 7;"
+        "ip route add 10.2.0.0/16 dev west table 100000;"
         "ip route add 10.3.0.0/16 tos 0x10 dev west; ip -6 route add fd01::/64 via fd00::2 dev west proto bird;"
         "ip -6 route add fd02::/64 dev west metric 5; ip route add 10.5.0.0/16 via 203.0.113.9 dev west onlink;"
         "ip route add 10.4.0.0/16 nexthop dev west weight 3 nexthop via 172.16.0.9 dev lan weight 2"

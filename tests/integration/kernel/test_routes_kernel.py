@@ -126,7 +126,8 @@ def test_refused_before_anything_is_written(routed, route, words):
 
 def test_default_route_with_a_way_out(routed):
     routed.sh(
-        "ip addr flush dev wan; ip addr add 192.0.2.1/32 dev wan; ip route add 192.0.2.254 dev wan; ip route add default via 192.0.2.254 metric 50"
+        "ip addr flush dev wan; ip addr add 192.0.2.1/32 dev wan; ip route add 192.0.2.254 dev wan;"
+        "ip route add default via 192.0.2.254 metric 50"
     )
     default = {"destination": "0.0.0.0/0", "device": "west"}
     assert "run into itself" in routed.refuse("vti_route", routes=[default])

@@ -141,7 +141,8 @@ def test_all_mistakes_are_told_at_once_with_conn_keyword_and_value():
     with pytest.raises(InputErrors) as info:
         conf.parse(text)
     assert [str(error) for error in info.value.errors] == [
-        "content line 2 (conn a): mark='0': mark 0 means no mark, and the tunnel would take all the traffic of the host",
+        "content line 2 (conn a): mark='0': "
+        "mark 0 means no mark, and the tunnel would take all the traffic of the host",
         "content line 3 (conn a): vti-interface='a/b': a device name is 1 to 15 letters, digits, '_' or '-'",
         "content line 5 (conn b): auto='maybe': is none of ignore, add, start, ondemand, route",
     ]
