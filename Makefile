@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
+SCENARIOS ?= default versions
 
 .PHONY: help
 help: ## list the targets
@@ -43,8 +44,8 @@ sanity: $(VENV) ## run ansible-test sanity
 
 .PHONY: molecule
 molecule: $(VENV) collection ## run the Molecule scenarios in the lab
-	@echo "molecule: scenario default in the lab"
-	@tests/molecule/run default
+	@echo "molecule: scenarios $(SCENARIOS) in the lab"
+	@set -e; for scenario in $(SCENARIOS); do tests/molecule/run $$scenario; done
 
 .PHONY: lab
 lab: ## prepare the lab: a kernel that has VTI, images of the gateways

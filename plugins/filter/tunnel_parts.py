@@ -11,8 +11,9 @@ version_added: 0.1.0
 author:
   - route_based.vpn contributors (@route-based)
 description:
-  - Checks a list of tunnels as the role M(route_based.vpn.gateway#role) takes it in O(route_based.vpn.gateway#role:gateway_tunnels),
-    fills in the defaults, and splits it into what the modules and templates of the role need.
+  - Checks a list of tunnels as the role P(route_based.vpn.gateway#role) takes it in
+    O(route_based.vpn.gateway#role:main:gateway_tunnels), fills in the defaults, and splits it into what the modules and
+    templates of the role need.
   - It is a pure function of its input. Every refused value of every tunnel is in one error, with the tunnel's place in
     the list, the option and the reason.
 positional: _input
@@ -54,9 +55,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Four lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel), C(routes)
-      the O(route_based.vpn.vti_route#module:routes) of M(route_based.vpn.vti_route). C(conns) has C(name) and
-      C(keywords) of each conn block. C(secrets) has the C(ids) and the C(psk) of each line of ipsec.secrets; treat
+    - Four lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
+      C(routes) is the O(route_based.vpn.vti_route#module:routes) of M(route_based.vpn.vti_route). C(conns) has C(name)
+      and C(keywords) of each conn block. C(secrets) has the C(ids) and the C(psk) of each line of ipsec.secrets; treat
       it as a secret.
   type: dict
 """

@@ -146,7 +146,7 @@ class File:
             if name in status.conns:
                 conn = status.conns[name]
                 print_ = self._loaded_text(conn, remembered)
-                self.found[name] = Found(print_, conn.busy, conn.routed)
+                self.found[name] = Found(print_, conn.busy, conn.routed, conn.kept_up)
         for name in remembered or {}:
             if name in self.found and name not in wanted:
                 self.old.setdefault(name, Wanted(name, {}, conf.LOADED))

@@ -57,6 +57,8 @@ class Found:
     fingerprint: t.Optional[str]
     busy: bool
     routed: bool
+    #: pluto is to bring it up or to keep it up, though it may be down right now
+    kept_up: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,11 +107,11 @@ def _before(want: Wanted, was: t.Optional[Wanted]) -> t.Optional[dict[str, t.Any
 
 
 def _file_step(want: Wanted, was: t.Optional[Wanted]) -> Step:
-    before = _before(want, was)
-    if before == want.shown():
-        return Step(Change(want.name, KEPT, before, before))
-    action = UPDATED if was else CREATED
-    return Step(Change(want.name, action, before, want.shown(), differences(before or {}, want.shown())))
+    before, after = _before(want, was), want.shown()
+    if before is None:
+        return Step(Change(want.name, CREATED, None, after))
+    action = KEPT if before == after else UPDATED
+    return Step(Change(want.name, action, before, after, differences(before, after)))
 
 
 def _step(want: Wanted, was: t.Optional[Wanted], found: t.Optional[Found]) -> Step:
@@ -133,8 +135,8 @@ def _state_step(want: Wanted, found: Found, before: t.Optional[dict[str, t.Any]]
         then, reason = "initiate", "had no state in pluto: initiated again"
     elif want.state == conf.ONDEMAND and not found.routed:
         then, reason = "route", "was not routed in pluto"
-    elif want.state == conf.STOPPED and (found.busy or found.routed):
-        then, reason = "stop", "was up or routed in pluto"
+    elif want.state == conf.STOPPED and (found.busy or found.routed or found.kept_up):
+        then, reason = "stop", "was up, routed or to be brought up in pluto"
     moved = differences(before, after) if before else ()
     reasons = moved + ((reason,) if reason else ())
     return Step(Change(want.name, UPDATED if reasons else KEPT, before, after, reasons), then=then)

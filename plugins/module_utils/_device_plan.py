@@ -94,9 +94,16 @@ def _as_seen(found: Device, device: Device) -> Device:
     return dataclasses.replace(found, addresses=addresses, sysctls=sysctls)
 
 
+def _reasons(seen: Device, device: Device) -> tuple[str, ...]:
+    """What differs, one line each: a sysctl is a field of its own, all the addresses are one."""
+    before, after = _flat(seen), _flat(device)
+    # With one key on both sides it is one line, else the two keys are two.
+    hidden = ("ikey", "okey") if "key" in before and "key" in after else ("key",)
+    return _change.differences(*({n: v for n, v in fields.items() if n not in hidden} for fields in (before, after)))
+
+
 def _flat(device: Device) -> dict[str, t.Any]:
-    """The fields for the reasons, one line each: a sysctl is a field, the addresses are one."""
-    fields = device.as_dict()
+    fields = {**device.as_dict(), "ikey": device.ikey, "okey": device.okey}
     fields["addresses"] = ", ".join(fields["addresses"]) or "none"
     sysctls = fields.pop("sysctls")
     return {**fields, **sysctls}
@@ -113,7 +120,7 @@ def _step_for(
         return _Step(change, rest=_make(device))
     seen = _as_seen(found, device)
     before, after = seen.as_dict(), device.as_dict()
-    reasons = _change.differences(_flat(seen), _flat(device))
+    reasons = _reasons(seen, device)
     if not reasons:
         return _Step(_change.Change(device.name, _change.KEPT, before, after))
     cause = _must_recreate(found, device)

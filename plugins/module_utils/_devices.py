@@ -115,12 +115,12 @@ class Device:
             "local": self.local,
             "remote": self.remote,
             **keys,
-            "link": self.link,
+            "link": self.link or None,
             "mtu": self.mtu,
             "enabled": self.enabled,
             "addresses": [str(address) for address in sorted(self.addresses, key=str)],
             "sysctls": dict(sorted(self.sysctls)),
-            "owner": ALIAS if self.owned else "",
+            "owner": ALIAS if self.owned else "other",
         }
 
 

@@ -12,8 +12,8 @@ _routes.
 
 from __future__ import annotations
 
-import importlib.metadata
 import errno
+import importlib.metadata
 import ipaddress
 import os
 import socket

@@ -92,6 +92,11 @@ class ConnStatus:
         return bool(self.children) or self.states > self.ike_states.count("established")
 
     @property
+    def kept_up(self) -> bool:
+        """Whether pluto brings the conn up again by itself, or when traffic comes."""
+        return any({"UP", "ROUTE"}.intersection(part.policy) for part in self.parts.values())
+
+    @property
     def routed(self) -> bool:
         """Whether every part is routed."""
         return bool(self.parts) and all(part.routed for part in self.parts.values())

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
-"""From the tunnels of a host, as a user writes them, to what the modules and templates take. Pure functions over values;
-only the standard library is used."""
+"""From the tunnels of a host, as a user writes them, to what the modules and templates take. Pure functions over
+values; only the standard library is used."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ MANAGED = frozenset(
 )
 KEYWORD = re.compile(r"[a-z][a-z0-9-]{1,30}")
 PROPOSAL = re.compile(r"[A-Za-z0-9_;,+=-]{1,200}")
-# One grammar for ids: an address, a name, @name, or a distinguished name. No blank and no quote may stand in an unquoted
-# value of ipsec.conf, and ipsec.secrets has no way to escape them.
+# One grammar for ids: an address, a name or @name. No blank and no quote may stand in an unquoted value of ipsec.conf,
+# and ipsec.secrets has no way to escape them.
 ID = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
 
 
@@ -97,7 +97,9 @@ def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
         "local": item.check("local", raw["local"], _values.address),
         "remote": item.check("remote", raw["remote"], _values.address),
         "addresses": _addresses(item, raw.get("addresses", [])),
-        "routes": [item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))],
+        "routes": [
+            item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))
+        ],
         "guard": raw.get("guard", True),
         "psk": _psk(item, raw.get("psk")),
         "auto": raw.get("auto", "start"),
@@ -133,7 +135,7 @@ def _well_formed(item: _Item, raw: t.Any) -> bool:
 
 
 def _marks(item: _Item, raw: Tunnel) -> Tunnel:
-    marks = {}
+    marks: Tunnel = {}
     for option in ("mark_in", "mark_out"):
         value = raw.get(option, raw.get("mark"))
         if value is None:
@@ -218,7 +220,9 @@ def _check_ends(item: _Item, tunnel: Tunnel) -> None:
             continue
         net = ipaddress.ip_network(route)
         if net.prefixlen == 0:
-            item.refuse(f"routes[{number}]", route, "would send the tunnel's own packets into the tunnel; name the networks")
+            item.refuse(
+                f"routes[{number}]", route, "would send the tunnel's own packets into the tunnel; name the networks"
+            )
 
 
 # What no two tunnels of a host may share: the option that is named, its value, and why.
@@ -253,7 +257,8 @@ def _duplicates(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
 
 def _different_secrets(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
     # pluto looks a secret up by the two ids alone.
-    errors, seen = [], {}
+    errors: list[InputError] = []
+    seen: dict[frozenset[str], tuple[int, str]] = {}
     for index, tunnel in enumerate(tunnels):
         first, psk = seen.setdefault(frozenset((tunnel["local_id"], tunnel["remote_id"])), (index, tunnel["psk"]))
         if psk != tunnel["psk"]:
@@ -328,7 +333,7 @@ def _conf_id(identity: str) -> str:
 
 
 def secrets(tunnels: t.Sequence[Tunnel]) -> list[dict[str, str]]:
-    """The entries of ipsec.secrets: ids and the secret as C(0s) and base64, which needs no quotes whatever its bytes."""
+    """The entries of ipsec.secrets: ids, and the secret as C(0s) and base64, which needs no quotes."""
     return [
         {
             "ids": f"{tunnel['local_id']} {tunnel['remote_id']}",

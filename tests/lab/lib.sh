@@ -42,6 +42,7 @@ lab_backend() {
 # The Debian mirror of the machine's own apt configuration.
 lab_mirror() {
     local site=${LAB_MIRROR:-}
+    # shellcheck disable=SC2016 # apt-get expands them
     [ -n "$site" ] || site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(SITE)' 'Created-By: Packages' |
         sed -n 's/^Debian|Debian|//p' | head -n 1)
     [ -n "$site" ] || die "no Debian mirror in this machine's apt configuration (run apt-get update, or set LAB_MIRROR to its URL)"

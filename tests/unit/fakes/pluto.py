@@ -25,6 +25,7 @@ class Loaded:
     options: dict[str, str]
     serial: int
     up: bool = False
+    keep_up: bool = False
     routed: bool = False
 
 
@@ -183,9 +184,9 @@ class FakePluto:
             return code, f'"{args[1]}" #3: deleting IKE SA (established IKE SA)\n', ""
         if args[-1] == "--initiate":
             assert args[2] == "--asynchronous", "would block on an unreachable peer"
-            conn.up = self.reachable
+            conn.up, conn.keep_up = self.reachable, True
         elif args[-1] == "--terminate":
-            conn.up = False
+            conn.up = conn.keep_up = False
         else:
             conn.routed = args[-1] == "--route"
         return 0, "", ""
@@ -227,6 +228,7 @@ class FakePluto:
         return [
             f'"{name}": 0.0.0.0/0==={left}...{right}===0.0.0.0/0; {routed}; my_ip=unset;',
             f'"{name}":     oriented; my_ip=unset;' if old else f'"{name}":   host: oriented; local: {left};',
+            f'"{name}":   policy: IKEv2+PSK+ENCRYPT+TUNNEL{"+UP" if conn.keep_up else ""}+ESN_YES;',
             f'"{name}":   nflog-group: unset; mark: {marks}; vti-iface:{device}; vti-routing:no;',
             f'"{name}":   conn serial: ${conn.serial};',
         ]

@@ -399,6 +399,15 @@ def test_stopped_is_loaded_and_down(host):
     assert not host.run(conns=stopped)["changed"]
 
 
+def test_stopped_ends_the_attempts_to_reach_a_peer(host):
+    host.pluto.reachable = False
+    host.run(conns=[conn("a", right="192.0.2.2")])
+    stopped = [conn("a", "stopped", right="192.0.2.2")]
+    assert host.actions(conns=stopped) == {"a": "updated"}
+    assert not host.pluto.conns["a"].keep_up
+    assert not host.run(conns=stopped)["changed"]
+
+
 def run_main(monkeypatch, capsys, host, **params) -> dict:
     arguments = {"ANSIBLE_MODULE_ARGS": {"path": str(host.path), **params}}
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())

@@ -106,7 +106,7 @@ def test_device_and_routes() -> None:
 
 
 def test_secrets_need_no_quotes_whatever_their_bytes() -> None:
-    secret = 'with "quotes", \'others\', #, \n and a line end'
+    secret = "with \"quotes\", 'others', #, \n and a line end"
     assert _tunnels.secrets(_tunnels.normalise([tunnel(psk=secret)])) == [
         {
             "ids": "192.1.2.45 192.1.2.23",

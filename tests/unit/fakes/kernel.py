@@ -1,0 +1,224 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A kernel in memory, behind the interface of _netlink.Netlink: it refuses what the real one refuses, forgets what the
+real one forgets, and raises on any write when it is read_only. What it does was seen in tests/integration/kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _routes
+from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device, Inner
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
+from ansible_collections.route_based.vpn.plugins.module_utils._routes import Route
+
+SYSCTLS_AT_FIRST = {"forwarding": 0, "rp_filter": 1, "disable_policy": 0, "send_redirects": 1}
+
+
+def inner(text):
+    """An Inner from 'ADDRESS/PREFIX' or 'ADDRESS/PREFIX peer PEER'."""
+    address, _word, peer = text.partition(" peer ")
+    return Inner(address, peer)
+
+
+def device(**fields):
+    """A live device: the fields of Device, with key for both keys, addresses as text and sysctls as a dict."""
+    key = fields.pop("key", None)
+    if key is not None:
+        fields.update(ikey=key, okey=key)
+    fields["addresses"] = tuple(inner(text) for text in fields.get("addresses", ()))
+    defaults = {"disable_policy": 1, "forwarding": 1, "rp_filter": 0}
+    fields["sysctls"] = tuple(sorted({**defaults, **fields.get("sysctls", {})}.items()))
+    return Device(**fields)
+
+
+class FakeKernel:
+    """Devices, addresses and routes, with the kernel's rules."""
+
+    def __init__(self, devices=(), others=None, routes=(), names=(), rp_filter_all=0, read_only=False, fail_on=""):
+        self.devices = {}
+        for number, live in enumerate(devices, 10):
+            self.devices[live.name] = dataclasses.replace(live, index=live.index or number)
+        self.others = dict(others or {})
+        self.names = {"lo", "eth0", *names}
+        self.routes = list(routes)
+        self.rp_filter_all = rp_filter_all
+        self.read_only = read_only
+        self.fail_on = fail_on
+        self.written = []
+        self.asked_routes_of = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        pass
+
+    def snapshot(self):
+        return dict(self.devices), list(self.routes)
+
+    # --- reading ---
+
+    def device_state(self, names):
+        others = {name: self.others.get(name, "dummy") for name in names if name in self._other_names()}
+        return _devices.State(tuple(self.devices.values()), others, self._all_names(), self.rp_filter_all)
+
+    def route_state(self, wanted, purge):
+        tables = {(entry.route.family, entry.route.table) for entry in wanted}
+        routes = [
+            route
+            for route in self.routes
+            if (route.family, route.table) in tables or (purge and route.protocol == _routes.PROTOCOL)
+        ]
+        tunnels = tuple(_routes.Tunnel(d.name, d.remote, d.enabled) for d in self.devices.values())
+        return _routes.State(tuple(routes), tunnels, self._all_names())
+
+    def routes_of(self, name):
+        self.asked_routes_of.append(name)
+        return tuple(r for r in self.routes if name in (r.device, *(hop.device for hop in r.nexthops)))
+
+    def _other_names(self):
+        return self.names | set(self.others)
+
+    def _all_names(self):
+        return frozenset(self._other_names() | set(self.devices))
+
+    # --- writing ---
+
+    def apply(self, operation):
+        if self.read_only:
+            raise AssertionError(f"written in check mode: {operation.describe()}")
+        if self.fail_on and self.fail_on in operation.describe():
+            self._refuse("Input/output error (EIO)", operation)
+        getattr(self, type(operation).__name__)(operation)
+        self.written.append(operation)
+
+    @staticmethod
+    def _refuse(why, operation):
+        raise StoreError(f"'{operation.describe()}' failed: {why}")
+
+    def _live(self, operation):
+        if operation.name not in self.devices:
+            self._refuse("No such device (ENODEV)", operation)
+        return self.devices[operation.name]
+
+    def _check_slot(self, operation):
+        wanted = operation.device
+        if wanted.link and wanted.link not in self._all_names():
+            self._refuse("No such device (ENODEV)", operation)
+        holders = [live for live in self.devices.values() if live.name != wanted.name and live.slot == wanted.slot]
+        if holders or (wanted.local == wanted.remote == _devices.ANY and not wanted.link):
+            self._refuse("File exists (EEXIST)", operation)
+
+    def AddDevice(self, operation):
+        wanted = operation.device
+        indexes = {live.index for live in self.devices.values()}
+        if wanted.name in self._all_names() or operation.index in indexes:
+            self._refuse("File exists (EEXIST)", operation)
+        self._check_slot(operation)
+        low, high = _devices.MTU_MIN, _devices.MTU_MAX[wanted.kind]
+        self.devices[wanted.name] = dataclasses.replace(
+            wanted,
+            index=operation.index or max(indexes, default=9) + 1,
+            mtu=min(max(wanted.mtu, low), high),
+            enabled=False,
+            alias="",
+            addresses=(),
+            sysctls=tuple(sorted(SYSCTLS_AT_FIRST.items())),
+        )
+
+    def ChangeEnds(self, operation):
+        wanted = operation.device
+        if wanted.name not in self.devices:
+            self._refuse("No such device (ENODEV)", operation)
+        live = self.devices[wanted.name]
+        if live.kind != wanted.kind:
+            self._refuse("Operation not supported (EOPNOTSUPP)", operation)
+        if live.kind == "vti" and (live.remote == _devices.ANY) != (wanted.remote == _devices.ANY):
+            self._refuse("Invalid argument (EINVAL)", operation)
+        self._check_slot(operation)
+        ends = {name: getattr(wanted, name) for name in ("local", "remote", "ikey", "okey", "link", "mtu")}
+        self.devices[wanted.name] = dataclasses.replace(live, **ends)
+
+    def SetDevice(self, operation):
+        live = self._live(operation)
+        fields = {name: getattr(operation, name) for name in ("mtu", "enabled", "group", "master")}
+        fields = {name: value for name, value in fields.items() if value is not None}
+        if operation.alias:
+            fields["alias"] = operation.alias
+        if operation.sysctls:
+            fields["sysctls"] = tuple(sorted({**dict(live.sysctls), **dict(operation.sysctls)}.items()))
+        live = dataclasses.replace(live, **fields)
+        if not _devices.MTU_MIN <= live.mtu <= _devices.MTU_MAX[live.kind]:
+            self._refuse("mtu greater than device maximum (EINVAL)", operation)
+        if operation.enabled is False or live.mtu < _devices.MTU_MIN_IPV6:
+            live = dataclasses.replace(live, addresses=tuple(a for a in live.addresses if ":" not in a.address))
+        if operation.enabled is False:
+            self._drop_routes_of(live.name)
+        self.devices[live.name] = live
+
+    def DelDevice(self, operation):
+        self.devices.pop(operation.name, None)
+        self._drop_routes_of(operation.name)
+
+    def _drop_routes_of(self, name):
+        self.routes = [r for r in self.routes if name not in (r.device, *(hop.device for hop in r.nexthops))]
+
+    def AddAddress(self, operation):
+        live = self._live(operation)
+        if ":" in operation.inner.address and live.mtu < _devices.MTU_MIN_IPV6:
+            self._refuse("No such device (ENODEV)", operation)
+        if operation.inner not in live.addresses:
+            self.devices[live.name] = dataclasses.replace(live, addresses=(*live.addresses, operation.inner))
+
+    def DelAddress(self, operation):
+        live = self._live(operation)
+        if operation.inner not in live.addresses:
+            return
+        position = live.addresses.index(operation.inner)
+        left = [a for a in live.addresses if a != operation.inner]
+        if ":" not in operation.inner.address:
+            # Those that came later in the same network are its secondaries, and go with it.
+            left = [a for i, a in enumerate(live.addresses) if i < position or a.network != operation.inner.network]
+            self.routes = [r for r in self.routes if not self._leans_on(r, live.name, operation.inner)]
+        self.devices[live.name] = dataclasses.replace(live, addresses=tuple(left))
+
+    @staticmethod
+    def _leans_on(route, name, gone):
+        gateway = bool(route.gateway) and ipaddress.ip_address(route.gateway) in gone.network
+        return route.device == name and (route.source == gone.local or gateway)
+
+    def PutRoute(self, operation):
+        route = operation.route
+        for name in [route.device] if route.device else [hop.device for hop in route.nexthops if hop.device]:
+            if name not in self._all_names():
+                self._refuse("No such device (ENODEV)", operation)
+            if name in self.devices and not self.devices[name].enabled:
+                self._refuse("Network is down (ENETDOWN)", operation)
+        self._check_reach(operation)
+        for position, live in enumerate(self.routes):
+            if live.identity == route.identity:
+                self.routes[position] = route
+                return
+        self.routes.append(route)
+
+    def _check_reach(self, operation):
+        """A gateway has to be in the network of an address of its device; eth0 reaches everything."""
+        route = operation.route
+        if not route.gateway or route.device not in self.devices:
+            return
+        networks = [inner.network for inner in self.devices[route.device].addresses]
+        if not any(ipaddress.ip_address(route.gateway) in network for network in networks):
+            self._refuse("Nexthop has invalid gateway (ENETUNREACH)", operation)
+
+    def DelRoute(self, operation):
+        self.routes = [live for live in self.routes if live != operation.route]
+
+
+def route(**fields):
+    """A live route: the fields of Route, with the metric that the kernel gives."""
+    family = 6 if ":" in fields["destination"] else 4
+    return Route(**{"metric": _routes.METRIC_DEFAULT[family], **fields})

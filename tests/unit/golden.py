@@ -1,0 +1,65 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Golden triples: data/devices/*.yml and data/routes/*.yml, each with current, desired and plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from ansible_collections.route_based.vpn.plugins.module_utils import _device_plan, _devices, _route_plan, _routes
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors
+from fakes.kernel import FakeKernel, device, route
+
+DATA = Path(__file__).parent / "data"
+
+
+def cases(kind):
+    """The names of the cases of a kind."""
+    return sorted(path.stem for path in (DATA / kind).glob("*.yml"))
+
+
+def load(kind, name):
+    return yaml.safe_load((DATA / kind / f"{name}.yml").read_text())
+
+
+def kernel_of(case):
+    """A kernel as it is at the beginning of the case."""
+    current = case["current"] or {}
+    routes = []
+    for fields in current.get("routes", ()):
+        fields = dict(fields, unknown=tuple(fields.get("unknown", ())))
+        fields["nexthops"] = tuple(_routes.Nexthop(**hop) for hop in fields.get("nexthops", ()))
+        routes.append(route(**fields))
+    return FakeKernel(
+        devices=[device(**fields) for fields in current.get("devices", ())],
+        others=current.get("others"),
+        routes=routes,
+        rp_filter_all=current.get("rp_filter_all", 0),
+    )
+
+
+def plan_of(case, kind, kernel):
+    """The plan for the case's wish on this kernel."""
+    desired, purge = case["desired"], case["desired"].get("purge", False)
+    if kind == "devices":
+        wanted = _devices.from_params(desired["tunnels"])
+        state = kernel.device_state([entry.device.name for entry in wanted])
+        return _device_plan.plan(state, wanted, purge, kernel.routes_of)
+    wanted = _routes.from_params(desired["routes"])
+    return _route_plan.plan(kernel.route_state(wanted, purge), wanted, purge)
+
+
+def outcome(case, kind):
+    """The plan in the words of the YAML files."""
+    try:
+        plan = plan_of(case, kind, kernel_of(case))
+    except InputErrors as exc:
+        return {"refused": [str(error) for error in exc.errors]}
+    changes = [{"name": c.name, "action": c.action, "reasons": list(c.reasons)} for c in plan.changes]
+    result = {"changes": changes, "work": [operation.describe() for _name, operation in plan.work]}
+    if plan.warnings:
+        result["warnings"] = list(plan.warnings)
+    return result
