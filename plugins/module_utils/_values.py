@@ -112,7 +112,7 @@ def _u32(text: str) -> int:
 def mark(value: t.Union[str, int]) -> Mark:
     """A mark as V or V/M, decimal or hexadecimal. 0 and -1 are refused, as are value bits outside the mask."""
     text = str(value).strip()
-    if text.split("/")[0] == "-1":
+    if text.partition("/")[0] == "-1":
         raise ValueError("mark=-1 gives every tunnel the same mark on libreswan 5.3 and newer; choose a number")
     number, slash, mask_text = text.partition("/")
     parsed = Mark(_u32(number), _u32(mask_text) if slash else U32_MAX)

@@ -91,6 +91,13 @@ def test_takes_over_static_routes(routed):
     assert routed.routes(NET) == [("10.0.0.0/8 dev west", "updated", ["protocol: 3 -> 157"])]
 
 
+def test_removes_a_multipath_route(routed):
+    routed.sh("ip route add 10.0.0.0/8 proto static nexthop dev west nexthop dev east")
+    routed.sh("ip -6 route add fd01::/48 proto static nexthop via fd00::5 dev west nexthop via fd00::6 dev west")
+    gone = [{"destination": destination, "state": "absent"} for destination in ("10.0.0.0/8", "fd01::/48")]
+    assert [entry[1] for entry in routed.routes(*gone)] == ["removed", "removed"]
+
+
 def test_updates_a_multipath_route(routed):
     routed.sh("ip route add 10.0.0.0/8 proto static nexthop dev west nexthop dev east")
     assert routed.routes(NET)[0][1] == "updated"
@@ -107,8 +114,8 @@ def test_updates_a_multipath_route(routed):
         ({"destination": "192.0.2.2/32", "device": "west"}, "run into itself"),
         ({"destination": "0.0.0.0/1", "device": "west"}, None),
         ({"destination": "192.0.2.0/25", "device": "west"}, "run into itself"),
-        ({"destination": "10.0.0.0/8", "device": "idle"}, "the device is down"),
-        ({"destination": "0.0.0.0/0", "device": "road"}, "remote any"),
+        ({"destination": "10.0.0.0/8", "device": "idle"}, "is down"),
+        ({"destination": "0.0.0.0/0", "device": "road"}, "remote is any"),
     ],
 )
 def test_refused_before_anything_is_written(routed, route, words):

@@ -49,7 +49,7 @@ CASES: dict[str, tuple[dict[str, t.Any], str]] = {
 def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """One run of the site playbook over all hosts: what it said of each that failed."""
     work = tmp_path_factory.mktemp("role")
-    hosts = {name: {"gateway_tunnels": [{**TUNNEL, **changes}]} for name, (changes, _) in CASES.items()}
+    hosts = {name: {"gateway_tunnels": [{**TUNNEL, **changes}]} for name, (changes, _message) in CASES.items()}
     hosts["good"] = {"gateway_tunnels": [TUNNEL]}
     inventory = work / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"gateways": {"hosts": hosts, "vars": NOBODY}}))
