@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default versions
+SCENARIOS ?= default versions boot
 
 .PHONY: help
 help: ## list the targets
@@ -62,13 +62,18 @@ demo: $(VENV) collection ## roll a VPN out between two sites in the lab, and sho
 	@echo "demo: a VPN between two sites in the lab"
 	@tests/demo/run
 
+.PHONY: oldest-core
+oldest-core: $(VENV) collection ## the demo with the oldest ansible-core that is supported
+	@echo "oldest-core: the demo with ansible-core 2.17"
+	@tests/demo/oldest-core
+
 .PHONY: test
 test: ## run lint, units, sanity and molecule
 	@tests/run-all lint units sanity molecule
 
 .PHONY: test-full
-test-full: ## the same, then the demo
-	@tests/run-all lint units sanity molecule demo
+test-full: ## the same, then the demo, also with the oldest ansible-core
+	@tests/run-all lint units sanity molecule demo oldest-core
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab

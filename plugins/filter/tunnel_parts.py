@@ -55,10 +55,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Four lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
+    - Five lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
       C(routes) is the O(route_based.vpn.vti_route#module:routes) of M(route_based.vpn.vti_route). C(conns) has C(name)
       and C(keywords) of each conn block. C(secrets) has the C(ids) and the C(psk) of each line of ipsec.secrets; treat
-      it as a secret.
+      it as a secret. C(restore) are the lines from which the boot unit brings devices and routes back.
   type: dict
 """
 
@@ -66,7 +66,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import VpnError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _tunnels
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _restore, _tunnels
 
 
 def tunnel_parts(
@@ -82,9 +82,11 @@ def tunnel_parts(
     except VpnError as exc:
         # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
         raise AnsibleFilterError(str(exc)) from None
+    devices, routes = _tunnels.devices(checked), _tunnels.routes(checked)
     return {
-        "devices": _tunnels.devices(checked),
-        "routes": _tunnels.routes(checked),
+        "devices": devices,
+        "routes": routes,
+        "restore": _restore.lines(devices, routes),
         "conns": _tunnels.conns(checked, version, updown, ike, esp),
         "secrets": _tunnels.secrets(checked),
     }

@@ -44,7 +44,9 @@ def plan(state: State, wanted: t.Sequence[Wanted], purge: bool, routes_of: Route
     steps = [_step_for(entry, live.get(entry.device.name), taken, routes_of) for entry in wanted]
     steps += [_remove(device, "is ours (by its alias and group) and not listed") for device in purged]
     work = [(step.change.name, operation) for step in steps for operation in step.early]
-    work += [(step.change.name, operation) for step in steps for operation in step.rest]
+    # Devices that come back come first: a new one could get the index that theirs is to have.
+    by_outage = sorted(steps, key=lambda step: step.change.action != _change.RECREATED)
+    work += [(step.change.name, operation) for step in by_outage for operation in step.rest]
     return _change.Plan(tuple(step.change for step in steps), tuple(work), _warnings(state, wanted))
 
 

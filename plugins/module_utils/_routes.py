@@ -237,7 +237,7 @@ def _check_together(wanted: Wanted, refused: Refusals) -> None:
         for option in ("device", "gateway", "source", "mtu", "advmss"):
             value = getattr(route, option)
             if value:
-                refused.refuse(item, option, value, f"an {route.type} route leads nowhere; leave it out")
+                refused.refuse(item, option, value, f"a route of type {route.type} leads nowhere; leave it out")
     if wanted.guard and not wanted.present:
         refused.refuse(item, "guard", True, "the entry is absent; list the guard as a route of type unreachable")
     if wanted.guard and route.metric >= GUARD_METRIC:

@@ -89,7 +89,7 @@ def interface_address(value: str) -> str:
         parsed = ipaddress.ip_interface(value)
     except ValueError:
         raise ValueError("is not an address with a prefix length, like 10.0.1.1/24") from None
-    if not re.fullmatch(r"\d+", value.rpartition("/")[2]):
+    if not re.fullmatch(r"[0-9]+", value.rpartition("/")[2]):
         raise ValueError("write the prefix length as a number, like /24; libreswan takes no netmask")
     address(str(parsed.ip))
     return str(parsed)
@@ -101,7 +101,7 @@ def family(value: str) -> int:
 
 
 def _u32(text: str) -> int:
-    if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,8}|\d{1,10}", text):
+    if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}", text):
         raise ValueError("is not a mark: write a number like 5 or 0x5, with a mask 5/0xffffffff")
     number = int(text, 16 if text[:2] in ("0x", "0X") else 10)
     if number > U32_MAX:

@@ -107,8 +107,8 @@ def test_other_ends_in_place_keep_mtu_and_routes(kernel, option, value):
     [
         ("ip link set west mtu 1480", "mtu: 1480 -> 1400"),
         ("ip link set west down", "enabled: False -> True"),
-        ("ip link set west alias other", "owner:  -> route_based.vpn"),
-        ("ip link set west group 7", "owner:  -> route_based.vpn"),
+        ("ip link set west alias other", "owner: other -> route_based.vpn"),
+        ("ip link set west group 7", "owner: other -> route_based.vpn"),
         ("ip link change west type vti local 192.0.2.1 remote 192.0.2.2 key 99", "key: 99 -> 12"),
         ("ip addr add 10.77.0.1/24 dev west", "addresses: 10.77.0.1/24, 10.9.0.1/32 peer 10.9.0.2, fd00::1/64 -> "),
         ("ip addr flush dev west scope global", "addresses: none -> "),

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""The lines from which the restore unit brings devices and routes back at boot, without Ansible and without Python; the
+role's script C(files/restore) explains them. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _routes, _values
+
+Entry = dict[str, t.Any]
+
+
+def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry]) -> list[str]:
+    """From what vti_tunnel and vti_route are called with: all devices, then their sysctls, then the rest."""
+    result = [_device(device) for device in devices]
+    for device in devices:
+        result += [f"sysctl {device['name']} {key} {value}" for key, value in _devices.SYSCTLS_DEFAULT.items()]
+    for device in devices:
+        name = device["name"]
+        # Down while its ends are those of another device would not hurt, up without its addresses would.
+        result += [f"ip address replace {_address(entry)} dev {name}" for entry in device["addresses"]]
+        result.append(f"ip link set {name} group {_devices.GROUP} alias {_devices.ALIAS} up")
+    for route in routes:
+        destination, protocol = route["destination"], _routes.PROTOCOL
+        if route["guard"]:
+            result.append(f"ip route replace unreachable {destination} metric {_routes.GUARD_METRIC} proto {protocol}")
+        result.append(f"ip route replace {destination} dev {route['device']} proto {protocol}")
+    return result
+
+
+def _device(device: Entry) -> str:
+    kind = "vti6" if _values.family(device["local"]) == 6 else "vti"
+    return (
+        f"device {device['name']} mtu {device['mtu']} type {kind} local {device['local']} remote {device['remote']} "
+        f"ikey {device['ikey']} okey {device['okey']}"
+    )
+
+
+def _address(entry: dict[str, str]) -> str:
+    if "peer" not in entry:
+        return entry["address"]
+    local, _slash, length = entry["address"].partition("/")
+    return f"{local} peer {entry['peer']}/{length}"

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the boot unit is told: golden lines, and the script carries them out in the order that they need."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _restore, _tunnels
+
+SCRIPT = Path(__file__).parents[4] / "roles/gateway/files/restore"
+TUNNELS = [
+    {
+        "name": "a",
+        "local": "192.0.2.1",
+        "remote": "192.0.2.2",
+        "mark_in": 5,
+        "mark_out": 6,
+        "interface": "vti01",
+        "addresses": ["10.0.1.1/24", {"address": "10.9.0.1/32", "peer": "10.9.0.2"}],
+        "routes": ["10.0.0.0/8"],
+        "psk": "a secret of the test",
+    },
+    {
+        "name": "b",
+        "local": "2001:db8::1",
+        "remote": "2001:db8::2",
+        "mark": 7,
+        "mtu": 1380,
+        "routes": ["fd00::/8"],
+        "guard": False,
+        "psk": "a secret of the test",
+    },
+]
+
+
+def lines() -> list[str]:
+    """The lines for the two tunnels."""
+    checked = _tunnels.normalise(TUNNELS)
+    return _restore.lines(_tunnels.devices(checked), _tunnels.routes(checked))
+
+
+def test_lines() -> None:
+    assert lines() == [
+        "device vti01 mtu 1400 type vti local 192.0.2.1 remote 192.0.2.2 ikey 5 okey 6",
+        "device vti7 mtu 1380 type vti6 local 2001:db8::1 remote 2001:db8::2 ikey 7 okey 7",
+        "sysctl vti01 disable_policy 1",
+        "sysctl vti01 forwarding 1",
+        "sysctl vti01 rp_filter 0",
+        "sysctl vti7 disable_policy 1",
+        "sysctl vti7 forwarding 1",
+        "sysctl vti7 rp_filter 0",
+        "ip address replace 10.0.1.1/24 dev vti01",
+        "ip address replace 10.9.0.1 peer 10.9.0.2/32 dev vti01",
+        "ip link set vti01 group 4500 alias route_based.vpn up",
+        "ip link set vti7 group 4500 alias route_based.vpn up",
+        "ip route replace unreachable 10.0.0.0/8 metric 4278198272 proto 157",
+        "ip route replace 10.0.0.0/8 dev vti01 proto 157",
+        "ip route replace fd00::/8 dev vti7 proto 157",
+    ]
+
+
+def test_script_goes_on_after_a_failure_and_says_so(tmp_path: Path) -> None:
+    """With an ip that notes what it is told: on this kernel no VTI device appears, so no sysctl can be written."""
+    fake = tmp_path / "ip"
+    fake.write_text(f"#!/bin/sh\ncat >>{tmp_path}/told\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    state = tmp_path / "restore.conf"
+    state.write_text("# a comment\n" + "\n".join(lines()) + "\n")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([str(SCRIPT), str(state)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told == [
+        *[line.replace("device ", "link add ", 1) for line in lines() if line.startswith("device ")],
+        *[line.replace("ip ", "", 1) for line in lines() if line.startswith("ip ")],
+    ]
