@@ -214,7 +214,7 @@ def worlds(draw, live):
     names = draw(st.lists(NAMES, unique=True, max_size=4))
     ends = draw(st.lists(ENDS, unique=True, min_size=len(names), max_size=len(names)))
     result = []
-    for name, (kind, local, remote) in zip(names, ends):
+    for name, (kind, local, remote) in zip(names, ends, strict=True):
         mtu = draw(st.sampled_from([1200, 1280, 1400]))
         addresses = [a for a in draw(ADDRESSES) if mtu >= 1280 or ":" not in a]
         fields = {"name": name, "local": local, "remote": remote, "mtu": mtu, "enabled": draw(st.booleans())}
