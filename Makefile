@@ -47,6 +47,11 @@ molecule: $(VENV) collection ## run the Molecule scenarios in the lab
 	@echo "molecule: scenarios $(SCENARIOS) in the lab"
 	@set -e; for scenario in $(SCENARIOS); do tests/molecule/run $$scenario; done
 
+.PHONY: kernel
+kernel: $(VENV) ## run the device and route modules on the lab's kernel, with each supported pyroute2
+	@echo "kernel: vti_tunnel and vti_route on a real kernel"
+	@tests/integration/kernel/run
+
 .PHONY: lab
 lab: ## prepare the lab: a kernel that has VTI, images of the gateways
 	@echo "lab: preparing .lab"
@@ -68,12 +73,12 @@ oldest-core: $(VENV) collection ## the demo with the oldest ansible-core that is
 	@tests/demo/oldest-core
 
 .PHONY: test
-test: ## run lint, units, sanity and molecule
-	@tests/run-all lint units sanity molecule
+test: ## run lint, units, sanity, kernel and molecule
+	@tests/run-all lint units sanity kernel molecule
 
 .PHONY: test-full
 test-full: ## the same, then the demo, also with the oldest ansible-core
-	@tests/run-all lint units sanity molecule demo oldest-core
+	@tests/run-all lint units sanity kernel molecule demo oldest-core
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab
