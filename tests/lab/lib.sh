@@ -39,12 +39,18 @@ lab_backend() {
     fi
 }
 
+# shellcheck disable=SC2016 # apt-get expands them
+configured_mirror() {
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(SITE)' 'Created-By: Packages' |
+        sed -n '/^Debian|Debian|/{s///p;q}'
+}
+
 # The Debian mirror of the machine's own apt configuration.
 lab_mirror() {
     local site=${LAB_MIRROR:-}
-    # shellcheck disable=SC2016 # apt-get expands them
-    [ -n "$site" ] || site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(SITE)' 'Created-By: Packages' |
-        sed -n 's/^Debian|Debian|//p' | head -n 1)
+    [ -n "$site" ] || site=$(configured_mirror)
+    # A machine whose package lists were taken away names none before it has them again.
+    [ -n "$site" ] || { apt-get -qq update >&2 && site=$(configured_mirror); }
     [ -n "$site" ] || die "no Debian mirror in this machine's apt configuration (run apt-get update, or set LAB_MIRROR to its URL)"
     echo "$site"
 }

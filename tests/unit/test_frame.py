@@ -95,3 +95,10 @@ def test_tarball_leaves_out_what_tools_leave_behind(tmp_path: Path) -> None:
     assert [name for name in junk if name in shipped] == []
     needed = ("meta", "plugins", "roles", "playbooks", "README.md", "COPYING", "LICENSES")
     assert {str(path) for path in files if path.parts[0] in needed} <= shipped
+
+
+def test_the_readme_shows_the_inventory_that_the_demo_rolls_out() -> None:
+    example = (ROOT / "docs/examples/two-sites.yml").read_text()
+    assert f"```yaml\n{example}```" in (ROOT / "README.md").read_text()
+    assert len(example.splitlines()) <= 20
+    assert "docs/examples/two-sites.yml" in (ROOT / "tests/demo/run").read_text()
