@@ -18,7 +18,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils._errors import Inp
 
 Tunnel = dict[str, t.Any]
 
-# option: (type, default); None as default means that the option may be missing.
+# Each option of a tunnel and its type.
 OPTIONS: dict[str, t.Any] = {
     "name": str,
     "local": str,
@@ -135,16 +135,16 @@ def _well_formed(item: _Item, raw: t.Any) -> bool:
 
 
 def _marks(item: _Item, raw: Tunnel) -> Tunnel:
+    # mark= serves both directions: checked once, so that a bad one is one message.
+    shared = item.check("mark", raw["mark"], _values.mark) if "mark" in raw else None
     marks: Tunnel = {}
     for option in ("mark_in", "mark_out"):
-        value = raw.get(option, raw.get("mark"))
-        if value is None:
-            item.refuse(option, None, "is missing: write mark=, or both mark_in= and mark_out=")
-            marks[option] = None
+        if option in raw:
+            marks[option] = item.check(option, raw[option], _values.mark)
         else:
-            marks[option] = item.check(option if option in raw else "mark", value, _values.mark)
-    if item.errors and marks["mark_in"] is marks["mark_out"] is None and "mark_in" not in raw and "mark" in raw:
-        item.errors.pop()  # mark= serves both directions, and one message is enough
+            marks[option] = shared
+            if "mark" not in raw:
+                item.refuse(option, None, "is missing: write mark=, or both mark_in= and mark_out=")
     return marks
 
 
