@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
+import tempfile
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
-from ansible_collections.route_based.vpn.plugins.module_utils import _netlink
+from ansible_collections.route_based.vpn.plugins.module_utils import _pyroute2
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -22,9 +23,6 @@ MINIMUM = (0, 7, 2)
 REQUIRED = "pyroute2 >= 0.7.2"
 URL = "https://pyroute2.org/"
 SYSTEM_PYTHONS = ["/usr/libexec/platform-python", "/usr/bin/python3"]
-# ansible-core writes the arguments into a pipe (64 KiB) before the other interpreter reads any of it, and would
-# wait for ever; what it writes is somewhat longer than the arguments.
-RESPAWN_LIMIT = 48_000
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -35,22 +33,37 @@ def version(text: str) -> tuple[int, ...]:
 
 def require_pyroute2(module: AnsibleModule) -> None:
     """Return where pyroute2 can be used; else start over with a Python of the system that has it, or fail."""
-    if _netlink.IMPORT_ERROR is None:
-        found, where = _netlink.installed()
+    if _pyroute2.IMPORT_ERROR is None:
+        found, where = _pyroute2.installed()
         if version(found) and version(found) < MINIMUM:
             module.fail_json(msg=f"{REQUIRED} is required, and {where} is version {found}. {_advice()}")
         return
-    too_long = len(json.dumps(module.params)) >= RESPAWN_LIMIT
-    if not has_respawned() and not too_long:
+    if not has_respawned():
         interpreter = probe_interpreters_for_module(SYSTEM_PYTHONS, "pyroute2")
         if interpreter:
-            respawn_module(interpreter)
-    reason = None
-    if too_long:
-        reason = "or ansible_python_interpreter set to one that has it, as the arguments are too long to hand over"
-    module.fail_json(
-        msg=f"{missing_required_lib(REQUIRED, reason=reason, url=URL)} {_advice()}", exception=_netlink.IMPORT_ERROR
-    )
+            _respawn(interpreter)
+    message = missing_required_lib(REQUIRED, url=URL)
+    module.fail_json(msg=f"{message} {_advice()}", exception=_pyroute2.IMPORT_ERROR)
+
+
+def _respawn(interpreter: str) -> None:
+    """Start over with another Python, however long the arguments are.
+
+    ansible-core writes them into a pipe before the other Python reads any of it, and waits for ever when they are
+    longer than the pipe holds, 64 KiB. So the one pipe that it asks for is a file here.
+    """
+    pipe = os.pipe
+
+    def file_as_pipe() -> tuple[int, int]:
+        os.pipe = pipe
+        with tempfile.NamedTemporaryFile(prefix="ansible-respawn-") as file:
+            return os.open(file.name, os.O_RDONLY | os.O_CLOEXEC), os.open(file.name, os.O_WRONLY | os.O_CLOEXEC)
+
+    os.pipe = file_as_pipe
+    try:
+        respawn_module(interpreter)
+    finally:
+        os.pipe = pipe
 
 
 def _advice() -> str:

@@ -187,8 +187,8 @@ def _obstacle(device: Device, route: _routes.Route) -> str:
     """Why a route cannot be put back, or nothing."""
     if not device.enabled:
         return "the device is to be down"
-    if route.unknown:
-        return f"it has {', '.join(route.unknown)}, which this module cannot write"
+    if "RTA_NH_ID" in route.unknown:
+        return "it uses a nexthop object, and that falls with the device"
     if route.source and route.source not in {inner.local for inner in device.addresses}:
         return f"its source {route.source} is no address of the device any more"
     return ""

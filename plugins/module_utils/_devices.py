@@ -107,6 +107,10 @@ class Device:
     def owned(self) -> bool:
         return self.group == GROUP and self.alias.startswith(ALIAS)
 
+    def with_addresses(self, addresses: tuple[Inner, ...]) -> Device:
+        """The same device with these addresses."""
+        return dataclasses.replace(self, addresses=addresses)
+
     def as_dict(self) -> dict[str, t.Any]:
         """As a user writes it."""
         keys = {"key": self.ikey} if self.ikey == self.okey else {"ikey": self.ikey, "okey": self.okey}

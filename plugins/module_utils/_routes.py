@@ -62,6 +62,8 @@ class Route:
     metrics: tuple[tuple[str, int], ...] = ()
     nexthops: tuple[Nexthop, ...] = ()
     unknown: tuple[str, ...] = ()
+    # The message that a live route of a shape this class cannot hold came in, to be put back as it was.
+    raw: bytes = dataclasses.field(default=b"", repr=False, compare=False)
 
     @property
     def family(self) -> int:

@@ -16,7 +16,8 @@ from ansible_collections.route_based.vpn.plugins.module_utils._errors import Inp
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-Apply = t.Callable[[t.Any], None]
+# Carries out operations in order: one outcome for each that was tried, None where it succeeded.
+Apply = t.Callable[[t.Sequence[t.Any]], t.Sequence[t.Optional[StoreError]]]
 
 
 class HalfwayError(StoreError):
@@ -30,34 +31,41 @@ class HalfwayError(StoreError):
         failed = report["failed_item"]
         parts = f" (carried out of it: {'; '.join(failed['steps_done'])})" if failed["steps_done"] else ""
         super().__init__(
-            f"{failed['name']} could not be {failed['action']}: {cause}{parts}. Done before: {done}. "
+            f"{failed['name']} could not be {failed['action']}: {cause}{parts}. Done: {done}. "
             f"Not done: {not_done}. Nothing is taken back; the next run goes on from here"
         )
 
 
 def execute(plan: _change.Plan, apply: Apply) -> None:
-    """Carry out the plan's writes in order; the first that fails ends it with HalfwayError."""
-    for position, (_name, operation) in enumerate(plan.work):
-        try:
-            apply(operation)
-        except StoreError as exc:
-            raise HalfwayError(exc, progress(plan, position)) from exc
+    """Carry out the plan's writes in order; HalfwayError where one fails."""
+    outcomes = apply([operation for _name, operation in plan.work])
+    first = next((outcome for outcome in outcomes if outcome), None)
+    if first:
+        raise HalfwayError(first, progress(plan, outcomes)) from first
 
 
-def progress(plan: _change.Plan, failed_at: int) -> dict[str, t.Any]:
-    """Which items were done, which one failed and which were not done, when the write at C(failed_at) failed."""
+def progress(plan: _change.Plan, outcomes: t.Sequence[t.Optional[StoreError]]) -> dict[str, t.Any]:
+    """Which items were done, which one failed first and which were not done, from the outcomes of the writes that were
+    tried. Others may have failed by themselves in the same batch; they say so."""
     done: dict[str, list[str]] = {}
     left: dict[str, list[str]] = {}
+    errors: dict[str, str] = {}
     for position, (name, operation) in enumerate(plan.work):
-        (done if position < failed_at else left).setdefault(name, []).append(operation.describe())
+        outcome = outcomes[position] if position < len(outcomes) else None
+        if outcome:
+            errors.setdefault(name, str(outcome))
+        carried_out = position < len(outcomes) and not outcome
+        (done if carried_out else left).setdefault(name, []).append(operation.describe())
     result: dict[str, t.Any] = {"done": [], "failed_item": {}, "not_done": []}
     for change in plan.changes:
         entry: dict[str, t.Any] = {"name": change.name, "action": change.action}
         if change.name in left:
             entry.update(steps_done=done.get(change.name, []), steps_left=left[change.name])
-        if change.name == plan.work[failed_at][0]:
+        if change.name == next(iter(errors)):
             result["failed_item"] = entry
         elif change.changed:
+            if change.name in errors:
+                entry["error"] = errors[change.name]
             result["not_done" if change.name in left else "done"].append(entry)
     return result
 

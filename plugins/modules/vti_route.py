@@ -237,7 +237,7 @@ def work(module: AnsibleModule) -> None:
     with Netlink() as kernel:
         state = kernel.route_state(wanted, module.params["purge"])
         plan = _route_plan.plan(state, wanted, module.params["purge"], foretell=module.check_mode)
-        _run.finish(module, "routes", plan, kernel.apply)
+        _run.finish(module, "routes", plan, kernel.apply_all)
 
 
 def main() -> None:

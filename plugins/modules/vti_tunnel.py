@@ -257,7 +257,7 @@ def work(module: AnsibleModule) -> None:
     with Netlink() as kernel:
         state = kernel.device_state([entry.device.name for entry in wanted])
         plan = _device_plan.plan(state, wanted, module.params["purge"], kernel.routes_of)
-        _run.finish(module, "tunnels", plan, kernel.apply)
+        _run.finish(module, "tunnels", plan, kernel.apply_all)
 
 
 def main() -> None:

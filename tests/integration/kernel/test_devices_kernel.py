@@ -261,3 +261,18 @@ def test_rp_filter_of_all_is_warned_about(kernel):
     kernel.sh("echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter")
     result = kernel.call("vti_tunnel", tunnels=[WEST])
     assert "rp_filter 0 of west" in str(result["warnings"])
+
+
+def test_routes_of_any_shape_come_back(kernel):
+    """With a gateway of the other family, an encapsulation, metrics: as they were, to the word."""
+    kernel.tunnels(WEST)
+    kernel.sh(
+        "ip route add 10.8.0.0/16 via inet6 fe80::9 dev west proto bgp metric 20 initcwnd 7;"
+        "ip route add 10.9.8.0/24 proto 99 nexthop via inet6 fe80::9 dev west weight 3 nexthop via 192.0.2.254 dev wan;"
+        "ip route add 10.7.0.0/16 via 10.9.0.2 dev west table 77 rto_min 5ms"
+    )
+    before = kernel.sh("ip route show table all dev west; ip route show 10.9.8.0/24")
+    (_name, action, reasons), *_rest = kernel.tunnels({**WEST, "remote": "any"})
+    assert action == "recreated"
+    assert "10.8.0.0/16" in str(reasons)
+    assert kernel.sh("ip route show table all dev west; ip route show 10.9.8.0/24") == before

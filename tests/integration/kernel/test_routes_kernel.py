@@ -147,9 +147,23 @@ def test_kernel_refusal_half_way(routed):
     bad = {"destination": "10.61.0.0/16", "gateway": "203.0.113.250", "device": "west"}
     result = routed.call("vti_route", routes=[NET, bad, NET6])
     assert result["failed"]
-    assert [entry["name"] for entry in result["done"]] == ["10.0.0.0/8 dev west"]
+    assert [entry["name"] for entry in result["done"]] == ["10.0.0.0/8 dev west", "fd01::/48 dev west"]
     assert result["failed_item"]["name"] == "10.61.0.0/16 via 203.0.113.250 dev west"
-    assert [entry["name"] for entry in result["not_done"]] == ["fd01::/48 dev west"]
+    assert result["not_done"] == []
+
+
+def test_nothing_is_tried_after_the_batch_of_a_refusal(routed):
+    bad = {"destination": "10.61.0.0/16", "gateway": "203.0.113.250", "device": "west"}
+    many = [{"destination": f"10.70.{number}.0/24", "device": "west"} for number in range(100)]
+    result = routed.call("vti_route", routes=[bad, *many])
+    assert result["failed_item"]["name"].startswith("10.61.0.0/16")
+    live = [entry["dst"] for entry in routed.ip("route show proto 157")]
+    assert [entry["name"].split()[0] for entry in result["done"]] == live
+    assert [entry["name"].split()[0] for entry in result["not_done"]] == [
+        entry["destination"] for entry in many if entry["destination"] not in live
+    ]
+    assert 0 < len(live) < 100
+    assert len(routed.routes(*many)) == 100
 
 
 def test_missing_device_is_a_warning_in_check_mode(routed):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _routes
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _netlink, _routes
 from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device, Inner
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._routes import Route
+from ansible_collections.route_based.vpn.plugins.module_utils._rtnl import BATCH
 
 SYSCTLS_AT_FIRST = {"forwarding": 0, "rp_filter": 1, "disable_policy": 0, "send_redirects": 1}
 
@@ -87,6 +88,19 @@ class FakeKernel:
         return frozenset(self._other_names() | set(self.devices))
 
     # --- writing ---
+
+    def apply_all(self, operations):
+        """As the real one: what follows a failure in its batch is tried all the same, what comes after it is not."""
+        outcomes = []
+        for position, operation in enumerate(operations):
+            new_batch = position % BATCH == 0 or _netlink._is_turn(operations[position - 1], operation)
+            if new_batch and any(outcomes):
+                break
+            try:
+                outcomes.append(self.apply(operation))
+            except StoreError as exc:
+                outcomes.append(exc)
+        return outcomes
 
     def apply(self, operation):
         if self.read_only:

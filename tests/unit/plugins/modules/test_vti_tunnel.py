@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 import yaml
-from ansible_collections.route_based.vpn.plugins.module_utils import _deps, _devices, _netlink
+from ansible.module_utils.common import respawn
+from ansible_collections.route_based.vpn.plugins.module_utils import _deps, _devices, _pyroute2
 from ansible_collections.route_based.vpn.plugins.modules import vti_tunnel
 from fakes.kernel import FakeKernel, device
 from fakes.module import call, run, twice
@@ -78,26 +82,31 @@ def test_device_in_the_way_is_refused_before_anything_is_written(monkeypatch):
 
 
 def test_failure_half_way_says_what_was_done_and_what_was_not(monkeypatch):
-    third = {**WEST, "name": "third", "remote": "192.0.2.4"}
+    others = [{**WEST, "name": f"more{number}", "remote": f"198.51.100.{number + 1}"} for number in range(40)]
     kernel = FakeKernel(fail_on="ip address add 10.9.0.1/24")
-    result = call(monkeypatch, vti_tunnel, kernel, tunnels=[WEST, EAST, third])
+    result = call(monkeypatch, vti_tunnel, kernel, tunnels=[WEST, EAST, *others])
     assert (result["failed"], result["changed"]) == (True, True)
-    assert result["done"] == [{"name": "west", "action": "created"}]
     assert result["failed_item"]["name"] == "east"
     assert result["failed_item"]["steps_left"] == ["ip address add 10.9.0.1/24 dev east"]
     assert len(result["failed_item"]["steps_done"]) == 2
-    assert [entry["name"] for entry in result["not_done"]] == ["third"]
     assert "east could not be created" in result["msg"]
-    assert "Done before: west. Not done: third." in result["msg"]
+    assert "Done: west, more0" in result["msg"]
+    # What is in one batch with the failed write is done; nothing is tried after it.
+    done, not_done = ({entry["name"] for entry in result[key]} for key in ("done", "not_done"))
+    assert "more39" in not_done
+    assert done == {name for name, live in kernel.devices.items() if live.enabled} - {"east"}
+    assert done | not_done == {"west"} | {other["name"] for other in others}
     kernel.fail_on = ""
-    finished = twice(monkeypatch, vti_tunnel, kernel, tunnels=[WEST, EAST, third])
-    assert [entry["action"] for entry in finished["tunnels"]] == ["kept", "updated", "created"]
+    finished = twice(monkeypatch, vti_tunnel, kernel, tunnels=[WEST, EAST, *others])
+    assert [entry["action"] for entry in finished["tunnels"]][:2] == ["kept", "updated"]
 
 
-def test_failure_of_the_first_write_changed_nothing(monkeypatch):
-    result = call(monkeypatch, vti_tunnel, FakeKernel(fail_on="ip link add west"), tunnels=[WEST, EAST])
-    assert (result["failed"], result["changed"], result["done"]) == (True, False, [])
-    assert "Done before: nothing." in result["msg"]
+def test_every_failure_of_a_batch_is_told(monkeypatch):
+    result = call(monkeypatch, vti_tunnel, FakeKernel(fail_on="ip link add"), tunnels=[WEST, EAST])
+    assert (result["changed"], result["done"]) == (False, [])
+    assert result["failed_item"]["name"] == "west"
+    assert "ip link add east" in result["not_done"][0]["error"]
+    assert "Done: nothing." in result["msg"]
 
 
 def test_warning(monkeypatch):
@@ -119,7 +128,7 @@ def test_documented_sysctls_are_the_ones_there_are():
 
 class TestPyroute2:
     def test_missing(self, monkeypatch):
-        monkeypatch.setattr(_netlink, "IMPORT_ERROR", "ImportError")
+        monkeypatch.setattr(_pyroute2, "IMPORT_ERROR", "ImportError")
         monkeypatch.setattr(_deps, "probe_interpreters_for_module", lambda *_arguments: None)
         result = run(monkeypatch, vti_tunnel, tunnels=[WEST])
         assert "pyroute2 >= 0.7.2" in result["msg"]
@@ -130,26 +139,34 @@ class TestPyroute2:
             print(f'{{"python": "{interpreter}"}}')
             raise SystemExit
 
-        monkeypatch.setattr(_netlink, "IMPORT_ERROR", "ImportError")
+        monkeypatch.setattr(_pyroute2, "IMPORT_ERROR", "ImportError")
         monkeypatch.setattr(_deps, "probe_interpreters_for_module", lambda *_arguments: "/usr/bin/python3")
         monkeypatch.setattr(_deps, "respawn_module", respawn)
         assert run(monkeypatch, vti_tunnel, tunnels=[WEST]) == {"python": "/usr/bin/python3"}
 
-    def test_long_arguments_are_not_handed_to_another_python(self, monkeypatch):
-        monkeypatch.setattr(_netlink, "IMPORT_ERROR", "ImportError")
-        monkeypatch.setattr(_deps, "probe_interpreters_for_module", None)
-        tunnels = [{**WEST, "name": f"v{n}", "remote": f"198.51.{n // 250}.{n % 250 + 1}"} for n in range(400)]
-        assert "ansible_python_interpreter" in run(monkeypatch, vti_tunnel, tunnels=tunnels)["msg"]
+    def test_long_arguments_are_handed_to_another_python(self, monkeypatch, tmp_path):
+        """ansible-core's own way is to write them into a pipe that nobody reads yet, of 64 KiB."""
+        monkeypatch.setattr(_pyroute2, "IMPORT_ERROR", "ImportError")
+        monkeypatch.setattr(_deps, "probe_interpreters_for_module", lambda *_arguments: sys.executable)
+        payload = f"import pathlib; pathlib.Path({str(tmp_path / 'size')!r}).write_text(str(len({'x' * 300_000!r})))"
+        if hasattr(respawn, "_respawn"):
+            monkeypatch.setattr(respawn._respawn, "create_payload", lambda: payload)
+        else:
+            monkeypatch.setattr(respawn, "_create_payload", lambda: payload)
+        pipe = os.pipe
+        run(monkeypatch, vti_tunnel, silent=True, tunnels=[WEST])
+        assert (tmp_path / "size").read_text() == "300000"
+        assert os.pipe is pipe
 
     @pytest.mark.parametrize("version", ["0.6.13", "0.7.1", "0.5"])
     def test_too_old(self, monkeypatch, version):
-        monkeypatch.setattr(_netlink, "IMPORT_ERROR", None)
-        monkeypatch.setattr(_netlink, "installed", lambda: (version, "/usr/lib/pyroute2.py"))
+        monkeypatch.setattr(_pyroute2, "IMPORT_ERROR", None)
+        monkeypatch.setattr(_pyroute2, "installed", lambda: (version, "/usr/lib/pyroute2.py"))
         result = run(monkeypatch, vti_tunnel, tunnels=[WEST])
         assert f"/usr/lib/pyroute2.py is version {version}" in result["msg"]
 
     @pytest.mark.parametrize("version", ["0.7.2", "0.7.2.post1", "0.9.7", "0.10", "1.0", "unknown"])
     def test_new_enough(self, monkeypatch, version):
-        monkeypatch.setattr(_netlink, "IMPORT_ERROR", None)
-        monkeypatch.setattr(_netlink, "installed", lambda: (version, ""))
+        monkeypatch.setattr(_pyroute2, "IMPORT_ERROR", None)
+        monkeypatch.setattr(_pyroute2, "installed", lambda: (version, ""))
         assert _deps.require_pyroute2(None) is None
