@@ -72,6 +72,11 @@ oldest-core: $(VENV) collection ## the demo with the oldest ansible-core that is
 	@echo "oldest-core: the demo with ansible-core 2.17"
 	@tests/demo/oldest-core
 
+.PHONY: bench
+bench: $(VENV) ## measure against iproute2 on the lab's kernel, and keep the tables in docs/benchmarks.md
+	@echo "bench: devices and routes against iproute2"
+	@tests/bench/run
+
 .PHONY: test
 test: ## run lint, units, sanity, kernel and molecule
 	@tests/run-all lint units sanity kernel molecule
