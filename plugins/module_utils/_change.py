@@ -23,6 +23,8 @@ class Change:
     before: t.Optional[dict[str, t.Any]] = None
     after: t.Optional[dict[str, t.Any]] = None
     reasons: tuple[str, ...] = ()
+    # Where a plan has items of two kinds.
+    kind: str = ""
 
     @property
     def changed(self) -> bool:

@@ -33,6 +33,7 @@ IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS = 3, 4, 10, 18, 
 IFLA_AF_SPEC, IFLA_GROUP, IFLA_EXT_MASK = 26, 27, 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INET_CONF = 1, 2, 1
 IFLA_VTI_LINK, IFLA_VTI_IKEY, IFLA_VTI_OKEY, IFLA_VTI_LOCAL, IFLA_VTI_REMOTE = 1, 2, 3, 4, 5
+IFLA_VRF_TABLE = 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTEXT_FILTER_SKIP_STATS = 8
 # pyroute2's names of struct ipv4_devconf, where they are not the sysctls' names.
@@ -71,6 +72,17 @@ def kind_of(message: bytes) -> str:
     info = link.get_attr("IFLA_LINKINFO")
     kind = info.get_attr("IFLA_INFO_KIND") if info is not None else None
     return str(kind or "a hardware device or the like")
+
+
+def vrf_table(message: bytes) -> tuple[int, int]:
+    """The index of a VRF device and its routing table; (0, 0) for any other device."""
+    index = struct.unpack_from("=i", message, _rtnl.HEADER.size + 4)[0]
+    found = dict(_rtnl.attributes(message, _rtnl.HEADER.size + 16))
+    info = dict(_rtnl.attributes(found.get(IFLA_LINKINFO, b""), 0))
+    if info.get(IFLA_INFO_KIND, b"").rstrip(b"\0") != b"vrf":
+        return 0, 0
+    data = dict(_rtnl.attributes(info.get(IFLA_INFO_DATA, b""), 0))
+    return index, struct.unpack("=I", data[IFLA_VRF_TABLE])[0]
 
 
 def device(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_devices.Device]:

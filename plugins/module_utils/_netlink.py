@@ -18,12 +18,19 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _route_messages,
     _routes,
     _rtnl,
+    _rules,
+    _way_out,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 Outcome = t.Optional[StoreError]
-# Errors that mean that what is to be deleted is gone already: of the device, the address, the route.
-GONE = {_devices.DelDevice: errno.ENODEV, _devices.DelAddress: errno.EADDRNOTAVAIL, _routes.DelRoute: errno.ESRCH}
+# Errors that mean that what is to be deleted is gone already.
+GONE: dict[type, int] = {
+    _devices.DelDevice: errno.ENODEV,
+    _devices.DelAddress: errno.EADDRNOTAVAIL,
+    _routes.DelRoute: errno.ESRCH,
+    _rules.DelRule: errno.ENOENT,
+}
 HINTS = {
     errno.EPERM: "it takes root (CAP_NET_ADMIN) in the host's network namespace",
     errno.EOPNOTSUPP: "the kernel has no VTI devices: load the modules ip_vti and ip6_vti, "
@@ -62,16 +69,45 @@ class Netlink:
         others = {name: self._kind_of(name) for name in names if name in existing and name not in known}
         return _devices.State(devices, others, existing, _rp_filter_all())
 
-    def route_state(self, wanted: t.Sequence[_routes.Wanted], purge: bool) -> _routes.State:
-        """The routes of the tables that the entries name (with C(purge) also all of ours), and the VTI devices."""
+    def route_state(
+        self, wanted: t.Sequence[_routes.Wanted], purge: bool, rules: t.Sequence[_rules.Wanted] = ()
+    ) -> _routes.State:
+        """The routes of the tables that the entries name (with C(purge) also all of ours), the VTI devices, the policy
+        rules, and the routes of the tables that the outer packets of tunnels are looked up in."""
         self._read_names()
-        tunnels = tuple(_routes.Tunnel(d.name, d.remote, d.enabled) for d in self._vtis())
+        devices = self._vtis()
+        vrfs = self._vrf_tables() if any(device.master for device in devices) else {}
+        tunnels = [_routes.Tunnel(d.name, d.remote, d.enabled, d.local, vrfs.get(d.master, 0)) for d in devices]
+        found = self._dump_rules() if rules or tunnels or purge else []
         tables = dict.fromkeys((entry.route.family, entry.route.table) for entry in wanted)
+        if wanted or rules:
+            tables.update(self._outer_tables(tunnels, [*found, *(entry.rule for entry in rules)]))
         routes = [route for family, table in tables for route in self._dump_routes(family, table=table)]
         if purge:
             ours = [r for family in (4, 6) for r in self._dump_routes(family, protocol=_routes.PROTOCOL)]
             routes += [route for route in ours if (route.family, route.table) not in tables]
-        return _routes.State(tuple(routes), tunnels, frozenset(self._names.values()))
+        return _routes.State(tuple(routes), tuple(tunnels), frozenset(self._names.values()), tuple(found))
+
+    @staticmethod
+    def _outer_tables(
+        tunnels: t.Sequence[_routes.Tunnel], rules: t.Sequence[_rules.Rule]
+    ) -> dict[tuple[int, int], None]:
+        """Family and number of each table in which a tunnel's outer packet may be looked up."""
+        return dict.fromkeys(
+            (tunnel.family, table) for tunnel in tunnels for table in _way_out.tables_of(tunnel, rules, tunnel.family)
+        )
+
+    def _vrf_tables(self) -> dict[int, int]:
+        """The table of each VRF device, by its index."""
+        messages = self._dump(_link_messages.GETLINK, _link_messages.all_of_kind("vrf"))
+        return dict(_link_messages.vrf_table(message) for message in messages)
+
+    def _dump_rules(self) -> list[_rules.Rule]:
+        return [
+            _route_messages.rule(message)
+            for family in (4, 6)
+            for message in self._dump(_route_messages.GETRULE, _route_messages.all_rules(family))
+        ]
 
     def routes_of(self, name: str) -> tuple[_routes.Route, ...]:
         """The routes that lead into one device."""
@@ -210,9 +246,13 @@ def _name_of(operation: t.Union[_devices.AddDevice, _devices.DelDevice]) -> str:
 def _is_turn(before: t.Any, operation: t.Any) -> bool:
     """Whether the second is not to be tried in one batch with the first, where a failure does not stop the rest: what
     is deleted may be what the one before was to replace, and a guard has to be there before its route."""
-    if isinstance(before, _routes.PutRoute) and isinstance(operation, _routes.PutRoute):
-        return before.route.type != operation.route.type
+    if isinstance(before, (_routes.PutRoute, _rules.AddRule)) and isinstance(operation, type(before)):
+        return _type_of(before) != _type_of(operation)
     return isinstance(operation, tuple(GONE)) and not isinstance(before, tuple(GONE))
+
+
+def _type_of(operation: t.Any) -> str:
+    return str(operation.rule.type if isinstance(operation, _rules.AddRule) else operation.route.type)
 
 
 def _rp_filter_all() -> int:

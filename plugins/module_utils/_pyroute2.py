@@ -6,7 +6,7 @@
 """The parts of pyroute2 that read the kernel's messages; the only file that imports it.
 
 C(import pyroute2) loads some 400 modules, most of them for things that have nothing to do with links and routes. What
-is wanted here are four message classes, and they load in a sixth of the time when the package's C(__init__) is left
+is wanted here are three message classes, and they load in a sixth of the time when the package's C(__init__) is left
 out.
 """
 
@@ -35,16 +35,15 @@ def _import_package_without_its_init() -> None:
 
 
 def _import_messages() -> tuple[t.Any, ...]:
-    from pyroute2.netlink.rtnl.fibmsg import fibmsg  # noqa: PLC0415
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: PLC0415
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg  # noqa: PLC0415
     from pyroute2.netlink.rtnl.rtmsg import rtmsg  # noqa: PLC0415
 
-    return fibmsg, ifaddrmsg, ifinfmsg, rtmsg
+    return ifaddrmsg, ifinfmsg, rtmsg
 
 
 def _load() -> tuple[t.Any, ...]:
-    """The four message classes; raises ImportError."""
+    """The three message classes; raises ImportError."""
     if "pyroute2" not in sys.modules:
         _import_package_without_its_init()
         try:
@@ -60,11 +59,11 @@ def _load() -> tuple[t.Any, ...]:
 
 
 try:
-    fibmsg, ifaddrmsg, ifinfmsg, rtmsg = _load()
+    ifaddrmsg, ifinfmsg, rtmsg = _load()
     ORIGIN = str(sys.modules[ifinfmsg.__module__].__file__)
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
-    fibmsg = ifaddrmsg = ifinfmsg = rtmsg = None
+    ifaddrmsg = ifinfmsg = rtmsg = None
 
 
 def installed() -> tuple[str, str]:

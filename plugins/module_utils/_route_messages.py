@@ -3,28 +3,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
-"""Routes as rtnetlink messages: operations of _routes.py into requests, dumps into its dataclasses. No socket is
-touched."""
+"""Routes and rules as rtnetlink messages: operations of _routes.py and _rules.py into requests, dumps into their
+dataclasses. No socket is touched."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import ipaddress
 import socket
 import struct
+import sys
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _rtnl
+from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _rtnl, _rules
 from ansible_collections.route_based.vpn.plugins.module_utils._link_messages import FAMILIES, IndexOf, canonical
 from ansible_collections.route_based.vpn.plugins.module_utils._pyroute2 import rtmsg
-from ansible_collections.route_based.vpn.plugins.module_utils._rtnl import Request, attribute, attributes, nested, u32
+from ansible_collections.route_based.vpn.plugins.module_utils._rtnl import (
+    Request,
+    attribute,
+    attributes,
+    nested,
+    text,
+    u32,
+)
 
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWRULE, DELRULE, GETRULE = 32, 33, 34
 # struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags
 HEAD = struct.Struct("=BBBBBBBBI")
 HOP = struct.Struct("=HBBi")
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS = 1, 4, 5, 6, 7, 8
-RTA_MULTIPATH, RTA_CACHEINFO, RTA_TABLE = 9, 12, 15
+RTA_MULTIPATH, RTA_CACHEINFO, RTA_TABLE, RTA_PREF = 9, 12, 15, 20
 # linux/rtnetlink.h numbers them from 1 on
 METRICS = (
     "LOCK MTU WINDOW RTT RTTVAR SSTHRESH CWND ADVMSS REORDERING HOPLIMIT INITCWND FEATURES RTO_MIN INITRWND QUICKACK"
@@ -35,10 +45,23 @@ RTNH_F_ONLINK = 4
 SCOPE_GLOBAL, SCOPE_LINK, SCOPE_NOWHERE = 0, 253, 255
 TYPES = {"unicast": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8}
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
-# Attributes of a route that this file reads and writes; RTA_CACHEINFO and RTA_PREF are the kernel's own doing.
-KNOWN = frozenset(
-    f"RTA_{name}" for name in "DST OIF GATEWAY PRIORITY PREFSRC METRICS MULTIPATH TABLE CACHEINFO PREF".split()
-)
+# struct fib_rule_hdr: family, dst_len, src_len, tos, table, 2 reserved, action, flags
+RULE_HEAD = struct.Struct("=BBBBBxxBI")
+FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK = 1, 2, 3, 6, 10
+FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, FRA_FWMASK, FRA_OIFNAME, FRA_L3MDEV, FRA_PROTOCOL = 14, 15, 16, 17, 19, 21
+FRA_SUPPRESS_IFGROUP = 13
+# What a rule may have beside those: padding, and a group of devices that is not to be used, all ones for none.
+FRA_WITHOUT_MEANING = (18,)
+ACTIONS = {"lookup": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8}
+ACTION_NAMES = {number: name for name, number in ACTIONS.items()}
+FIB_RULE_INVERT = 2
+NOTHING = 0xFFFFFFFF
+# Attributes of a route that this file reads and writes, or that are the kernel's own doing (cache info, preference),
+# and the names of others; pyroute2's names of them differ by version.
+KNOWN = frozenset((RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_MULTIPATH, RTA_TABLE))
+KNOWN |= {RTA_CACHEINFO, RTA_PREF}
+OTHERS = {11: "RTA_FLOW", 16: "RTA_MARK", 18: "RTA_VIA", 19: "RTA_NEWDST", 21: "RTA_ENCAP_TYPE", 22: "RTA_ENCAP"}
+OTHERS.update({23: "RTA_EXPIRES", 26: "RTA_TTL_PROPAGATE", 30: "RTA_NH_ID"})
 
 
 # --- what is asked ---
@@ -64,7 +87,7 @@ def route(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_routes.Rout
     metrics = dict(metrics["attrs"]) if metrics is not None else {}
     kind = TYPE_NAMES[parsed["type"]]
     hops = parsed.get_attr("RTA_MULTIPATH") or ()
-    unknown = tuple(sorted({str(name) for part in (parsed, *hops) for name, _value in part["attrs"]} - KNOWN))
+    unknown = _unknown(message)
     return _routes.Route(
         destination=f"{canonical(prefix)}/{parsed['dst_len']}",
         type=kind,
@@ -81,10 +104,30 @@ def route(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_routes.Rout
         tos=parsed["tos"],
         onlink=bool(parsed["flags"] & RTNH_F_ONLINK),
         metrics=tuple((name, value) for name, value in metrics.items() if name in RTAX),
-        nexthops=tuple(_nexthop(names, hop) for hop in hops),
+        nexthops=tuple(sorted((_nexthop(names, hop) for hop in hops), key=str)),
         unknown=unknown,
         raw=message[_rtnl.HEADER.size :] if unknown else b"",
     )
+
+
+def _unknown(message: bytes) -> tuple[str, ...]:
+    """What a route has, it or one of its ways, that Route cannot hold."""
+    kinds = set()
+    for kind, payload in attributes(message, _rtnl.HEADER.size + HEAD.size):
+        kinds.add(kind)
+        if kind == RTA_MULTIPATH:
+            kinds.update(kind for hop in _hops(payload) for kind, _value in attributes(hop, HOP.size))
+    return tuple(sorted(OTHERS.get(kind, f"attribute {kind}") for kind in kinds - KNOWN))
+
+
+def _hops(payload: bytes) -> t.Iterator[bytes]:
+    offset = 0
+    while offset + HOP.size <= len(payload):
+        length = HOP.unpack_from(payload, offset)[0]
+        if length < HOP.size:
+            return
+        yield payload[offset : offset + length]
+        offset += length + (-length % 4)
 
 
 def _nexthop(names: t.Mapping[int, str], hop: t.Any) -> _routes.Nexthop:
@@ -99,6 +142,49 @@ def _address(value: t.Optional[str]) -> str:
     return canonical(value) if value else ""
 
 
+def all_rules(family: int) -> bytes:
+    """A dump of one family's policy rules."""
+    return RULE_HEAD.pack(FAMILIES[family], 0, 0, 0, 0, 0, 0)
+
+
+def rule(message: bytes) -> _rules.Rule:
+    """A policy rule. What cannot be told of it in our words is in C(unknown), by the attribute's number."""
+    family, dst_len, src_len, tos, table, action, flags = RULE_HEAD.unpack_from(message, _rtnl.HEADER.size)
+    found = dict(attributes(message, _rtnl.HEADER.size + RULE_HEAD.size))
+    numbers = {kind: int.from_bytes(value, sys.byteorder) for kind, value in found.items() if len(value) in (1, 4)}
+    known = {FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, FRA_FWMASK}
+    known |= {FRA_OIFNAME, FRA_L3MDEV, FRA_PROTOCOL, *FRA_WITHOUT_MEANING}
+    if numbers.get(FRA_SUPPRESS_IFGROUP) == NOTHING:
+        known.add(FRA_SUPPRESS_IFGROUP)
+    unknown = tuple(sorted(set(found) - known)) + ((0,) if tos or action not in ACTION_NAMES else ())
+    suppress = numbers.get(FRA_SUPPRESS_PREFIXLEN, NOTHING)
+    mark = (numbers.get(FRA_FWMARK, 0), numbers.get(FRA_FWMASK, 0))
+    return _rules.Rule(
+        priority=numbers.get(FRA_PRIORITY, 0),
+        family=6 if family == socket.AF_INET6 else 4,
+        source=_prefix(found.get(FRA_SRC), src_len),
+        destination=_prefix(found.get(FRA_DST), dst_len),
+        mark=mark if mark != (0, 0) else None,
+        iif=_string(found.get(FRA_IIFNAME)),
+        oif=_string(found.get(FRA_OIFNAME)),
+        table=numbers.get(FRA_TABLE, table) if action == ACTIONS["lookup"] else 0,
+        type=ACTION_NAMES.get(action, "lookup"),
+        protocol=numbers.get(FRA_PROTOCOL, 0),
+        l3mdev=bool(numbers.get(FRA_L3MDEV)),
+        inverted=bool(flags & FIB_RULE_INVERT),
+        suppress_prefixlength=-1 if suppress == NOTHING else suppress,
+        unknown=unknown,
+    )
+
+
+def _prefix(address: t.Optional[bytes], length: int) -> str:
+    return f"{ipaddress.ip_address(address)}/{length}" if address else ""
+
+
+def _string(value: t.Optional[bytes]) -> str:
+    return value.rstrip(b"\0").decode() if value else ""
+
+
 # --- what is written ---
 
 
@@ -107,7 +193,13 @@ def request(operation: t.Any, index_of: IndexOf) -> t.Optional[Request]:
     if isinstance(operation, _routes.PutRoute):
         return Request(NEWROUTE, _rtnl.F_CREATE | _rtnl.F_REPLACE, _route(operation.route, index_of))
     if isinstance(operation, _routes.DelRoute):
-        return Request(DELROUTE, 0, _route(operation.route, index_of, SCOPE_NOWHERE))  # nowhere: of any scope
+        # Without its ways, whose order the kernel would compare: it means all of them then. Nowhere: of any scope.
+        gone = dataclasses.replace(operation.route, nexthops=(), raw=b"")
+        return Request(DELROUTE, 0, _route(gone, index_of, SCOPE_NOWHERE))
+    if isinstance(operation, _rules.AddRule):
+        return Request(NEWRULE, _rtnl.F_CREATE, _rule(operation.rule))
+    if isinstance(operation, _rules.DelRule):
+        return Request(DELRULE, 0, _rule(operation.rule))
     return None
 
 
@@ -178,11 +270,29 @@ def _as_it_was(raw: bytes) -> bytes:
 
 
 def _hops_as_they_were(payload: bytes) -> bytes:
-    hops, offset = bytearray(payload), 0
-    while offset + HOP.size <= len(hops):
-        length, flags, weight, index = HOP.unpack_from(hops, offset)
-        if length < HOP.size:
-            break
-        HOP.pack_into(hops, offset, length, flags & RTNH_F_ONLINK, weight, index)
-        offset += length + (-length % 4)
-    return bytes(hops)
+    result = b""
+    for hop in _hops(payload):
+        length, flags, weight, index = HOP.unpack_from(hop)
+        result += HOP.pack(length, flags & RTNH_F_ONLINK, weight, index) + hop[HOP.size :] + bytes(-length % 4)
+    return result
+
+
+def _rule(wanted: _rules.Rule) -> bytes:
+    """Adding and deleting take the same words; C(protocol) tells two rules apart that are alike otherwise."""
+    source, src_len = _split(wanted.source)
+    destination, dst_len = _split(wanted.destination)
+    table = wanted.table if wanted.table < 256 else 0
+    head = RULE_HEAD.pack(FAMILIES[wanted.family], dst_len, src_len, 0, table, ACTIONS[wanted.type], 0)
+    parts = [u32(FRA_PRIORITY, wanted.priority), attribute(FRA_PROTOCOL, bytes([wanted.protocol]))]
+    parts += [attribute(kind, value) for kind, value in ((FRA_SRC, source), (FRA_DST, destination)) if value]
+    parts += [u32(FRA_TABLE, wanted.table)] if wanted.table else []
+    if wanted.mark:
+        parts += [u32(FRA_FWMARK, wanted.mark[0]), u32(FRA_FWMASK, wanted.mark[1])]
+    parts += [text(FRA_IIFNAME, wanted.iif)] if wanted.iif else []
+    parts += [text(FRA_OIFNAME, wanted.oif)] if wanted.oif else []
+    return head + b"".join(parts)
+
+
+def _split(network: str) -> tuple[bytes, int]:
+    address, _slash, length = network.partition("/")
+    return (_packed(address), int(length)) if network else (b"", 0)

@@ -15,9 +15,14 @@ import typing as t
 from ansible_collections.route_based.vpn.plugins.module_utils import _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals
 
+if t.TYPE_CHECKING:
+    from ansible_collections.route_based.vpn.plugins.module_utils import _rules
+
 # Our own rtnetlink protocol number, the mark of ownership. The kernel and iproute2 use 0-4, the usual daemons 8-18,
 # 42, 84, 99 and 186-197.
 PROTOCOL = 157
+# The routes to peers that vti_tunnel keeps in the tables of VRFs; they are not vti_route's to purge.
+PROTOCOL_PEER = 158
 PROTOCOL_KERNEL = 2
 # Routes that a person made by hand (boot, static, unspecified): a route that is listed takes them over. All the others
 # belong to the kernel, to DHCP or to a routing daemon.
@@ -40,6 +45,12 @@ class Nexthop:
     device: str = ""
     gateway: str = ""
     weight: int = 1
+
+    def __str__(self) -> str:
+        """As iproute2 writes it."""
+        words = ["via", self.gateway] if self.gateway else []
+        words += ["dev", self.device] if self.device else []
+        return " ".join([*words, *(["weight", str(self.weight)] if self.weight > 1 else [])])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +92,7 @@ class Route:
         for word, value in (("via", self.gateway), ("dev", self.device if self.type == "unicast" else "")):
             words += [word, value] if value else []
         for hop in self.nexthops:
-            words += ["nexthop", *(["via", hop.gateway] if hop.gateway else []), "dev", hop.device]
+            words += ["nexthop", str(hop)]
         words += ["table", str(self.table)] if self.table != TABLE_MAIN else []
         words += ["metric", str(self.metric)] if self.metric != METRIC_DEFAULT[self.family] else []
         return " ".join(words)
@@ -98,7 +109,7 @@ class Route:
             "source": self.source,
             "mtu": self.mtu,
             "advmss": self.advmss,
-            "nexthops": [f"{hop.gateway or hop.device} weight {hop.weight}" for hop in self.nexthops],
+            "nexthops": sorted(str(hop) for hop in self.nexthops),
             "protocol": self.protocol,
         }
         return {name: value for name, value in fields.items() if value or name in ("table", "metric", "protocol")}
@@ -121,15 +132,24 @@ class Tunnel:
     name: str
     remote: str
     enabled: bool = True
+    local: str = "any"
+    vrf_table: int = 0
+
+    @property
+    def family(self) -> int:
+        """Of its outer packets."""
+        return _values.family(self.remote if self.remote != "any" else self.local)
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What the kernel has: all routes of the tables in question, the VTI devices, the names of all devices."""
+    """What the kernel has: all routes of the tables in question, the VTI devices, the names of all devices, the policy
+    rules."""
 
     routes: tuple[Route, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     devices: frozenset[str] = frozenset()
+    rules: tuple[_rules.Rule, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +234,7 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Route:
     for option, low, high in limits:
         value = entry.get(option)
         numbers[option] = 0 if value is None else refused.check(item, option, value, _range(low, high), 0)
+    hops = _nexthops(item, entry.get("nexthops") or [], family, refused)
     # The kernel takes metric 0 of an IPv6 route for "none given".
     metric = numbers["metric"] or METRIC_DEFAULT[family]
     return Route(
@@ -226,20 +247,51 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Route:
         metric=metric,
         mtu=numbers["mtu"],
         advmss=numbers["advmss"],
+        nexthops=hops,
     )
+
+
+def _nexthops(item: str, entries: t.Sequence[dict[str, t.Any]], family: int, refused: Refusals) -> tuple[Nexthop, ...]:
+    """The ways of a multipath route, in an order of their own, as the kernel keeps them in any."""
+    result: list[Nexthop] = []
+    for index, entry in enumerate(entries):
+        option = f"nexthops[{index}]"
+        device = refused.check(item, f"{option}.device", entry["device"], device_name, "")
+        gateway = ""
+        if entry.get("gateway"):
+            parsed = refused.check(item, f"{option}.gateway", entry["gateway"], _values.address, None)
+            gateway = str(parsed or "")
+            if parsed is not None and parsed.version != family:
+                refused.refuse(item, f"{option}.gateway", gateway, f"is not of the destination's family (IPv{family})")
+        elif family == 6:
+            reason = "an IPv6 route of several ways needs a gateway for each; the kernel uses only one without"
+            refused.refuse(item, f"{option}.gateway", None, reason)
+        weight = refused.check(
+            item, f"{option}.weight", 1 if entry.get("weight") is None else entry["weight"], _range(1, 256), 1
+        )
+        if any((hop.device, hop.gateway) == (device, gateway) for hop in result):
+            refused.refuse(item, option, str(Nexthop(device, gateway)), "is given twice; give it a higher weight")
+        result.append(Nexthop(device, gateway, weight))
+    if len(entries) == 1:
+        refused.refuse(item, "nexthops", str(result[0]), "is only one; give device and gateway instead")
+    return tuple(sorted(result, key=str))
 
 
 def _check_together(wanted: Wanted, refused: Refusals) -> None:
     """What one entry's values have to do with each other."""
     item, route = wanted.item, wanted.route
     if route.type == "unicast":
-        if wanted.present and not (route.device or route.gateway):
-            refused.refuse(item, "device", None, "a unicast route needs a device, a gateway or both")
+        if wanted.present and not (route.device or route.gateway or route.nexthops):
+            refused.refuse(item, "device", None, "a unicast route needs a device, a gateway or both, or nexthops")
+        for option in ("device", "gateway") if route.nexthops else ():
+            if getattr(route, option):
+                refused.refuse(item, option, getattr(route, option), "is for a route of one way; this one has nexthops")
     else:
-        for option in ("device", "gateway", "source", "mtu", "advmss"):
+        for option in ("device", "gateway", "source", "mtu", "advmss", "nexthops"):
             value = getattr(route, option)
             if value:
-                refused.refuse(item, option, value, f"a route of type {route.type} leads nowhere; leave it out")
+                shown = ", ".join(map(str, value)) if option == "nexthops" else value
+                refused.refuse(item, option, shown, f"a route of type {route.type} leads nowhere; leave it out")
     if wanted.guard and not wanted.present:
         refused.refuse(item, "guard", True, "the entry is absent; list the guard as a route of type unreachable")
     if wanted.guard and route.metric >= GUARD_METRIC:

@@ -70,14 +70,19 @@ def progress(plan: _change.Plan, outcomes: t.Sequence[t.Optional[StoreError]]) -
     return result
 
 
-def finish(module: AnsibleModule, key: str, plan: _change.Plan, apply: Apply, **more: t.Any) -> None:
-    """Warn, carry out the plan unless this is check mode, and end the module; C(key) names the list of items."""
+Sections = t.Union[str, t.Mapping[str, t.Sequence[_change.Change]]]
+
+
+def finish(module: AnsibleModule, sections: Sections, plan: _change.Plan, apply: Apply, **more: t.Any) -> None:
+    """Warn, carry out the plan unless this is check mode, and end the module. C(sections) are the lists of the result
+    by name, or the name of the one that all items are in."""
     for warning in plan.warnings:
         module.warn(warning)
     if not module.check_mode:
         execute(plan, apply)
     result: dict[str, t.Any] = {"changed": any(change.changed for change in plan.changes), **more}
-    result[key] = _change.report(plan.changes)
+    lists = {sections: plan.changes} if isinstance(sections, str) else sections
+    result.update((name, _change.report(changes)) for name, changes in lists.items())
     if module._diff:
         result["diff"] = _change.diff(plan.changes)
     module.exit_json(**result)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vti_route
-short_description: Manage routes into VTI devices, and the guard routes behind them
+short_description: Manage routes into VTI devices, the guard routes behind them, and policy rules
 description:
-  - Adds, changes and removes routes of the kernel, IPv4 and IPv6, by netlink. Compares with the live routing tables
-    and writes only what differs; a route is changed by one replace, without a moment in which there is none.
-  - Its routes carry the rtnetlink protocol number 157, which is how it knows them again. Routes that a person made
-    (protocols C(boot) and C(static)) are taken over where they are listed; those of the kernel, of DHCP and of
+  - Adds, changes and removes routes and policy rules of the kernel, IPv4 and IPv6, by netlink. Compares with the live
+    routing tables and writes only what differs; a route is changed by one replace, a rule by a new one before the old
+    one goes, without a moment in which there is none.
+  - Its routes and rules carry the rtnetlink protocol number 157, which is how it knows them again. Those that a person
+    made (protocols C(boot) and C(static)) are taken over where they are listed; those of the kernel, of DHCP and of
     routing daemons are never touched.
   - The kernel forgets routes at the next boot, and when their device is deleted or goes down.
 author:
@@ -33,14 +34,16 @@ options:
         unique in the list.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       destination:
         description:
           - The network, V(10.0.0.0/8) or V(2001:db8::/32). The default route is V(0.0.0.0/0) or V(::/0).
-          - In table V(main), a route into a VTI device that holds the device's own remote address is refused unless
-            another route leads there in a better way, as the tunnel would run into itself. So is a default route into
-            a device with remote V(any).
+          - A route that takes in the outer packets of a tunnel is refused, as the tunnel would run into itself. Such
+            packets go from the device's local address to its remote, without a mark, the way that the policy rules
+            and all routes lead them when this call is done; a better way out of the host makes the route a good one.
+          - Into a device with remote V(any), whose peers are not known, routes that together are for all addresses
+            are refused in a table that its outer packets are looked up in.
         type: str
         required: true
         aliases:
@@ -51,7 +54,8 @@ options:
         aliases:
           - dev
       gateway:
-        description: Address of the next router. A route of O(routes[].type=unicast) needs this or O(routes[].device).
+        description: Address of the next router. A route of O(routes[].type=unicast) needs this, O(routes[].device) or
+          O(routes[].nexthops).
         type: str
         aliases:
           - via
@@ -84,6 +88,32 @@ options:
           - unreachable
           - prohibit
         default: unicast
+      nexthops:
+        description:
+          - The ways of a route that has several (ECMP), two or more, instead of O(routes[].device) and
+            O(routes[].gateway). Packets of one connection take one way. The order does not matter.
+          - Where a device goes away, the kernel takes its way out of the route; the next run puts it back.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          device:
+            description: Name of the device.
+            type: str
+            required: true
+            aliases:
+              - dev
+          gateway:
+            description:
+              - Address of the next router. It is required for IPv6, as the kernel uses only one of several ways that
+                have none.
+            type: str
+            aliases:
+              - via
+          weight:
+            description: The share of connections that take this way, V(1) to V(256).
+            type: int
+            default: 1
       guard:
         description:
           - Whether an C(unreachable) route with metric 4278198272 stands behind this one, so that its traffic does
@@ -101,10 +131,77 @@ options:
           - present
           - absent
         default: present
+  rules:
+    description:
+      - Policy rules. A rule is known by O(rules[].priority) and the packets that it is for, which are unique in the
+        list.
+      - An identical rule that a person made (protocols C(boot) and C(static)) is taken over.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      priority:
+        description: The order in which rules are asked, V(1) to V(32765), lowest first.
+        type: int
+        required: true
+        aliases:
+          - pref
+      family:
+        description:
+          - The packets' family. By default it is that of O(rules[].from) or O(rules[].to), else V(ipv4).
+        type: str
+        choices:
+          - ipv4
+          - ipv6
+      from:
+        description: The network that packets come from. All by default.
+        type: str
+      to:
+        description: The network that packets go to. All by default.
+        type: str
+      fwmark:
+        description:
+          - The mark that a firewall gave to packets, V(0x5), or V(0x5/0xff) with a mask. V(0) is for packets without
+            one.
+          - It has nothing to do with the mark of a conn and the key of a device.
+        type: str
+      iif:
+        description:
+          - The device that packets come in by; V(lo) for those of this host. It need not exist.
+        type: str
+      oif:
+        description:
+          - The device that the sender has bound its packets to. It need not exist.
+        type: str
+      table:
+        description:
+          - The routing table to look into, V(main), V(default) or a number from V(1) to V(4294967295). Names from
+            C(/etc/iproute2/rt_tables) are not read, since a number means the same on every host.
+          - Required for O(rules[].type=lookup).
+        type: str
+      type:
+        description:
+          - V(unreachable) and V(prohibit) answer with an ICMP error, V(blackhole) says nothing.
+        type: str
+        choices:
+          - lookup
+          - blackhole
+          - unreachable
+          - prohibit
+        default: lookup
+      state:
+        description:
+          - Whether the rule is to exist. For V(absent), O(rules[].type) has to agree for the rule to be removed, and so
+            has O(rules[].table) where it is given.
+        type: str
+        choices:
+          - present
+          - absent
+        default: present
   purge:
     description:
-      - Whether routes of this module (protocol 157) in any table that O(routes) does not list are removed. No other
-        route is.
+      - Whether routes and rules of this module (protocol 157) in any table that O(routes) and O(rules) do not list are
+        removed. No others are.
     type: bool
     default: false
 seealso:
@@ -139,6 +236,23 @@ EXAMPLES = r"""
         device: eth0
       - destination: 0.0.0.0/0
         device: vti01
+
+- name: Two tunnels at once, and the other one alone when one goes down
+  route_based.vpn.vti_route:
+    routes:
+      - destination: 10.3.0.0/16
+        nexthops:
+          - {device: vti7}
+          - {device: vti8, weight: 2}
+        guard: true
+
+- name: What comes from 10.1.0.0/16 goes through the tunnel or nowhere
+  route_based.vpn.vti_route:
+    routes:
+      - {destination: 0.0.0.0/0, device: vti01, table: 100}
+    rules:
+      - {priority: 1000, from: 10.1.0.0/16, table: 100}
+      - {priority: 1001, from: 10.1.0.0/16, type: unreachable}
 
 - name: Exactly these routes, of those that this module makes
   route_based.vpn.vti_route:
@@ -175,6 +289,30 @@ routes:
       type: list
       elements: str
       sample: ["device: eth0 -> vti01"]
+rules:
+  description: One entry for each rule of O(rules), then one for each that was purged.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The rule, as C(ip rule) writes it.
+      type: str
+      sample: "1000: from 10.1.0.0/16 lookup 100"
+    action:
+      description: What was done, or would be done in check mode.
+      type: str
+      sample: created
+      choices:
+        - kept
+        - created
+        - updated
+        - removed
+    reasons:
+      description: What differed.
+      type: list
+      elements: str
+      sample: ["table: 100 -> 101"]
 errors:
   description: Everything that was refused. Nothing was changed then.
   returned: when the arguments are refused
@@ -207,10 +345,22 @@ not_done:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.route_based.vpn.plugins.module_utils import _route_plan, _routes, _run
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _route_plan,
+    _routes,
+    _rule_plan,
+    _rules,
+    _run,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._deps import require_pyroute2
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
 from ansible_collections.route_based.vpn.plugins.module_utils._netlink import Netlink
 
+NEXTHOP: dict[str, t.Any] = {
+    "device": {"type": "str", "required": True, "aliases": ["dev"]},
+    "gateway": {"type": "str", "aliases": ["via"]},
+    "weight": {"type": "int", "default": 1},
+}
 ROUTE: dict[str, t.Any] = {
     "destination": {"type": "str", "required": True, "aliases": ["dst"]},
     "device": {"type": "str", "aliases": ["dev"]},
@@ -221,23 +371,60 @@ ROUTE: dict[str, t.Any] = {
     "mtu": {"type": "int"},
     "advmss": {"type": "int"},
     "type": {"type": "str", "choices": list(_routes.TYPES), "default": "unicast"},
+    "nexthops": {"type": "list", "elements": "dict", "default": [], "options": NEXTHOP},
     "guard": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+RULE: dict[str, t.Any] = {
+    "priority": {"type": "int", "required": True, "aliases": ["pref"]},
+    "family": {"type": "str", "choices": list(_rules.FAMILIES)},
+    "from": {"type": "str"},
+    "to": {"type": "str"},
+    "fwmark": {"type": "str"},
+    "iif": {"type": "str"},
+    "oif": {"type": "str"},
+    "table": {"type": "str"},
+    "type": {"type": "str", "choices": list(_rules.TYPES), "default": "lookup"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 ARGUMENTS: dict[str, t.Any] = {
-    "routes": {"type": "list", "elements": "dict", "required": True, "options": ROUTE},
+    "routes": {"type": "list", "elements": "dict", "default": [], "options": ROUTE},
+    "rules": {"type": "list", "elements": "dict", "default": [], "options": RULE},
     "purge": {"type": "bool", "default": False},
 }
 
 
 def work(module: AnsibleModule) -> None:
     """Check, read, plan; the rest is _run's."""
-    wanted = _routes.from_params(module.params["routes"])
+    wanted, rules = _wanted(module.params)
+    purge = module.params["purge"]
     require_pyroute2(module)
     with Netlink() as kernel:
-        state = kernel.route_state(wanted, module.params["purge"])
-        plan = _route_plan.plan(state, wanted, module.params["purge"], foretell=module.check_mode)
-        _run.finish(module, "routes", plan, kernel.apply_all)
+        state = kernel.route_state(wanted, purge, rules)
+        plan = _route_plan.plan(state, wanted, purge, foretell=module.check_mode, rules=rules)
+        sections = {
+            "routes": [change for change in plan.changes if change.kind != _rule_plan.KIND],
+            "rules": [change for change in plan.changes if change.kind == _rule_plan.KIND],
+        }
+        _run.finish(module, sections, plan, kernel.apply_all)
+
+
+def _wanted(params: dict[str, t.Any]) -> tuple[tuple[_routes.Wanted, ...], tuple[_rules.Wanted, ...]]:
+    """Both lists, normalised; all that is wrong in either is told at once."""
+    errors: list[InputError] = []
+    routes: tuple[_routes.Wanted, ...] = ()
+    rules: tuple[_rules.Wanted, ...] = ()
+    try:
+        routes = _routes.from_params(params["routes"])
+    except InputErrors as exc:
+        errors += exc.errors
+    try:
+        rules = _rules.from_params(params["rules"])
+    except InputErrors as exc:
+        errors += exc.errors
+    if errors:
+        raise InputErrors(errors)
+    return routes, rules
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def prepare(count):
     (WORK / f"tunnels-{count}.json").write_text(json.dumps({"tunnels": tunnels}))
     (WORK / f"routes-{count}.json").write_text(json.dumps({"routes": routes}))
     batch, sysctls = [], []
-    for tunnel, route in zip(tunnels, routes):
+    for tunnel, route in zip(tunnels, routes, strict=True):
         name, key, inner = tunnel["name"], tunnel["key"], tunnel["addresses"][0]
         batch += [
             f"link add {name} mtu 1400 group 4500 type vti local 192.0.2.1 remote {tunnel['remote']} key {key}",
@@ -99,7 +99,7 @@ RIVAL_READS = [["ip", *words.split()] for words in ("-d link", "address", "route
 
 def best(runs):
     """The best of several measurements, each number by itself; of memory the worst."""
-    walls, cpus, memories = zip(*runs)
+    walls, cpus, memories = zip(*runs, strict=True)
     return min(walls), min(cpus), max(memories)
 
 
@@ -133,9 +133,10 @@ def main():
     start = best([measure(*ours_all(0)) for _round in range(3)])
     rows = compare(N, 3) + compare(5 * N, 1)
     lines = [
-        f"pyroute2 {VERSION}, Python {sys.version.split()[0]}, kernel {os.uname().release} ({os.uname().version.split()[0]}).",
+        f"pyroute2 {VERSION}, Python {sys.version.split()[0]}, kernel {os.uname().release}.",
         "",
-        "| task | ours, s | iproute2, s | ratio | ours without the start | ratio | our CPU, s | its CPU, s | our memory, MB |",
+        "| task | ours, s | iproute2, s | ratio | ours without the start | ratio | our CPU, s | its CPU, s "
+        "| our memory, MB |",
         "|---|---|---|---|---|---|---|---|---|",
         f"| start of the two modules, nothing to do | {start[0]:.2f} | | | | | {start[1]:.2f} | | {start[2]:.0f} |",
     ]

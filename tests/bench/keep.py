@@ -20,7 +20,7 @@ def processor():
 def main():
     path, section, *files = sys.argv[1:]
     document = Path(path)
-    today = datetime.datetime.now(datetime.timezone.utc).date()
+    today = datetime.datetime.now(datetime.UTC).date()
     tables = "\n\n".join(Path(file).read_text().strip() for file in files)
     text = f"Measured on {today}, on {processor()}.\n\n{tables}"
     begin, end = (f"<!-- {word} {section} -->" for word in ("begin", "end"))

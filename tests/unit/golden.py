@@ -2,14 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Golden triples: data/devices/*.yml and data/routes/*.yml, each with current, desired and plan."""
+"""Golden triples: data/devices/*.yml, data/routes/*.yml and data/rules/*.yml, each with current, desired and plan."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import yaml
-from ansible_collections.route_based.vpn.plugins.module_utils import _device_plan, _devices, _route_plan, _routes
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _device_plan,
+    _devices,
+    _route_plan,
+    _routes,
+    _rules,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors
 from fakes.kernel import FakeKernel, device, route
 
@@ -38,7 +44,13 @@ def kernel_of(case):
         others=current.get("others"),
         routes=routes,
         rp_filter_all=current.get("rp_filter_all", 0),
+        rules=[rule(**fields) for fields in current.get("rules", ())],
     )
+
+
+def rule(**fields):
+    """A live rule: the fields of Rule, with the mark as a list of two."""
+    return _rules.Rule(**{**fields, "mark": tuple(fields["mark"]) if "mark" in fields else None})
 
 
 def plan_of(case, kind, kernel):
@@ -48,8 +60,8 @@ def plan_of(case, kind, kernel):
         wanted = _devices.from_params(desired["tunnels"])
         state = kernel.device_state([entry.device.name for entry in wanted])
         return _device_plan.plan(state, wanted, purge, kernel.routes_of)
-    wanted = _routes.from_params(desired["routes"])
-    return _route_plan.plan(kernel.route_state(wanted, purge), wanted, purge)
+    wanted, rules = _routes.from_params(desired.get("routes", ())), _rules.from_params(desired.get("rules", ()))
+    return _route_plan.plan(kernel.route_state(wanted, purge, rules), wanted, purge, rules=rules)
 
 
 def outcome(case, kind):

@@ -48,7 +48,8 @@ class Kernel:
 
     def everything(self):
         return sh(
-            "ip -d address; ip route show table all; ip -6 route show table all; grep . /proc/sys/net/ipv4/conf/*/*"
+            "ip -d address; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule;"
+            "grep . /proc/sys/net/ipv4/conf/*/*"
         )
 
     def apply(self, module, **arguments):
@@ -60,10 +61,11 @@ class Kernel:
         done = self.call(module, **arguments)
         assert not done.get("failed"), done["msg"]
         key = "routes" if module == "vti_route" else "tunnels"
-        assert (done["changed"], done[key], done["diff"]) == (foretold["changed"], foretold[key], foretold["diff"])
+        assert all(done[name] == foretold[name] for name in ("changed", key, "diff"))
+        assert done.get("rules") == foretold.get("rules")
         again = self.call(module, **arguments)
         assert not again["changed"], again[key]
-        return done[key]
+        return [*done[key], *done.get("rules", ())]
 
     def refuse(self, module, **arguments):
         """The message of a call that is refused and changes nothing."""
@@ -78,6 +80,9 @@ class Kernel:
 
     def routes(self, *routes, **options):
         return [(e["name"], e["action"], e["reasons"]) for e in self.apply("vti_route", routes=routes, **options)]
+
+    def rules(self, *rules, **options):
+        return self.routes(*options.pop("routes", ()), rules=rules, **options)
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_default_route_with_a_way_out(routed):
     )
     default = {"destination": "0.0.0.0/0", "device": "west"}
     assert "run into itself" in routed.refuse("vti_route", routes=[default])
-    way_out = {"destination": "192.0.2.2/32", "gateway": "192.0.2.254", "device": "wan"}
+    way_out = {"destination": "192.0.2.2/31", "gateway": "192.0.2.254", "device": "wan"}
     assert [entry[1] for entry in routed.routes(default, way_out)] == ["created", "created"]
     assert "run into itself" in routed.refuse("vti_route", routes=[default, {**way_out, "state": "absent"}])
 

@@ -15,6 +15,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils._devices import De
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._routes import Route
 from ansible_collections.route_based.vpn.plugins.module_utils._rtnl import BATCH
+from fakes.route_tables import RouteTables
 
 SYSCTLS_AT_FIRST = {"forwarding": 0, "rp_filter": 1, "disable_policy": 0, "send_redirects": 1}
 
@@ -39,13 +40,16 @@ def device(**fields):
 class FakeKernel:
     """Devices, addresses and routes, with the kernel's rules."""
 
-    def __init__(self, devices=(), others=None, routes=(), names=(), rp_filter_all=0, read_only=False, fail_on=""):
+    def __init__(
+        self, devices=(), others=None, routes=(), names=(), rp_filter_all=0, read_only=False, fail_on="", rules=()
+    ):
         self.devices = {}
         for number, live in enumerate(devices, 10):
             self.devices[live.name] = dataclasses.replace(live, index=live.index or number)
         self.others = dict(others or {})
         self.names = {"lo", "eth0", *names}
-        self.routes = list(routes)
+        self.tables = RouteTables(routes, rules)
+        self.vrf_tables = {}
         self.rp_filter_all = rp_filter_all
         self.read_only = read_only
         self.fail_on = fail_on
@@ -58,8 +62,20 @@ class FakeKernel:
     def __exit__(self, *_exc):
         pass
 
+    @property
+    def routes(self):
+        return self.tables.routes
+
+    @routes.setter
+    def routes(self, routes):
+        self.tables.routes = routes
+
+    @property
+    def rules(self):
+        return self.tables.rules
+
     def snapshot(self):
-        return dict(self.devices), list(self.routes)
+        return dict(self.devices), list(self.routes), list(self.rules)
 
     # --- reading ---
 
@@ -67,15 +83,12 @@ class FakeKernel:
         others = {name: self.others.get(name, "dummy") for name in names if name in self._other_names()}
         return _devices.State(tuple(self.devices.values()), others, self._all_names(), self.rp_filter_all)
 
-    def route_state(self, wanted, purge):
-        tables = {(entry.route.family, entry.route.table) for entry in wanted}
-        routes = [
-            route
-            for route in self.routes
-            if (route.family, route.table) in tables or (purge and route.protocol == _routes.PROTOCOL)
-        ]
-        tunnels = tuple(_routes.Tunnel(d.name, d.remote, d.enabled) for d in self.devices.values())
-        return _routes.State(tuple(routes), tunnels, self._all_names())
+    def route_state(self, wanted, purge, rules=()):
+        tunnels = tuple(
+            _routes.Tunnel(d.name, d.remote, d.enabled, d.local, self.vrf_tables.get(d.master, 0))
+            for d in self.devices.values()
+        )
+        return self.tables.state(wanted, purge, rules, tunnels, self._all_names())
 
     def routes_of(self, name):
         self.asked_routes_of.append(name)
@@ -206,18 +219,14 @@ class FakeKernel:
         return route.device == name and (route.source == gone.local or gateway)
 
     def PutRoute(self, operation):
-        route = operation.route
-        for name in [route.device] if route.device else [hop.device for hop in route.nexthops if hop.device]:
+        hops = operation.route.nexthops or [operation.route]
+        for name in [hop.device for hop in hops if hop.device]:
             if name not in self._all_names():
                 self._refuse("No such device (ENODEV)", operation)
             if name in self.devices and not self.devices[name].enabled:
                 self._refuse("Network is down (ENETDOWN)", operation)
         self._check_reach(operation)
-        for position, live in enumerate(self.routes):
-            if live.identity == route.identity:
-                self.routes[position] = route
-                return
-        self.routes.append(route)
+        self.tables.put(operation.route)
 
     def _check_reach(self, operation):
         """A gateway has to be in the network of an address of its device; eth0 reaches everything."""
@@ -229,7 +238,13 @@ class FakeKernel:
             self._refuse("Nexthop has invalid gateway (ENETUNREACH)", operation)
 
     def DelRoute(self, operation):
-        self.routes = [live for live in self.routes if live != operation.route]
+        self.tables.remove(operation.route)
+
+    def AddRule(self, operation):
+        self.tables.rules.append(operation.rule)
+
+    def DelRule(self, operation):
+        self.tables.remove_rule(operation.rule)
 
 
 def route(**fields):

@@ -13,18 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NET = {"destination": "10.0.0.0/8", "device": "west"}
+TWO = [{"device": "west"}, {"device": "east"}]
 WEST = device(name="west", local="192.0.2.1", remote="192.0.2.2", key=12, addresses=["10.9.0.1/24"])
 
 
-@pytest.mark.parametrize("name", golden.cases("routes"))
-def test_plan(name):
-    case = golden.load("routes", name)
-    assert golden.outcome(case, "routes") == case["plan"]
+CASES = [(kind, name) for kind in ("routes", "rules") for name in golden.cases(kind)]
 
 
-@pytest.mark.parametrize("name", golden.cases("routes"))
-def test_carried_out_plan_leaves_nothing_to_do(name):
-    case = golden.load("routes", name)
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_plan(kind, name):
+    case = golden.load(kind, name)
+    assert golden.outcome(case, kind) == case["plan"]
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_carried_out_plan_leaves_nothing_to_do(kind, name):
+    case = golden.load(kind, name)
     if "refused" in case["plan"]:
         return
     kernel = golden.kernel_of(case)
@@ -57,7 +61,7 @@ def test_missing_device_is_foretold_in_check_mode():
         ({"destination": "224.0.0.0/4"}, "multicast"),
         ({"destination": "ff00::/8"}, "multicast"),
         ({"destination": "10.0.0.0/8\n"}, "is not a network"),
-        ({"device": None}, "needs a device, a gateway or both"),
+        ({"device": None}, "needs a device, a gateway or both, or nexthops"),
         ({"device": "ip_vti0"}, "fallback device"),
         ({"device": "a/b"}, "is not a device name"),
         ({"device": "a b"}, "is not a device name"),
@@ -84,6 +88,25 @@ def test_missing_device_is_foretold_in_check_mode():
         ({"type": "blackhole"}, "device='west': a route of type blackhole leads nowhere"),
         ({"type": "unreachable", "device": None, "gateway": "10.9.0.1"}, "gateway='10.9.0.1': a route of type"),
         ({"type": "prohibit", "device": None, "mtu": 1400}, "mtu=1400: a route of type prohibit"),
+        ({"device": None, "nexthops": [{"device": "west"}]}, "nexthops='dev west': is only one"),
+        ({"nexthops": TWO}, "device='west': is for a route of one way"),
+        ({"device": None, "gateway": "10.9.0.2", "nexthops": TWO}, "gateway='10.9.0.2': is for a route of one way"),
+        ({"device": None, "nexthops": [*TWO, {"device": "east"}]}, "nexthops[2]='dev east': is given twice"),
+        ({"device": None, "nexthops": [*TWO, {"device": "ip_vti0"}]}, "nexthops[2].device='ip_vti0'"),
+        ({"device": None, "nexthops": [*TWO, {"device": "x" * 16}]}, "is not a device name"),
+        (
+            {"device": None, "nexthops": [{"device": "a", "weight": 0}, *TWO]},
+            "nexthops[0].weight=0: has to be 1 to 256",
+        ),
+        ({"device": None, "nexthops": [{"device": "a", "weight": 257}, *TWO]}, "has to be 1 to 256"),
+        ({"device": None, "nexthops": [{"device": "a", "weight": -1}, *TWO]}, "has to be 1 to 256"),
+        (
+            {"device": None, "nexthops": [{"device": "a", "gateway": "fd00::1"}, *TWO]},
+            "is not of the destination's family",
+        ),
+        ({"device": None, "nexthops": [{"device": "a", "gateway": "x"}, *TWO]}, "is not an IPv4 or IPv6 address"),
+        ({"destination": "fd00::/48", "device": None, "nexthops": TWO}, "needs a gateway for each"),
+        ({"device": None, "type": "blackhole", "nexthops": TWO}, "nexthops='dev east, dev west': a route of type"),
         ({"guard": True, "state": "absent"}, "list the guard as a route"),
         ({"guard": True, "metric": 4278198272}, "lower than the guard's"),
         ({"destination": "10.7.0.0/16"}, "is in routes[0] already"),
@@ -126,7 +149,7 @@ def test_absent_entry_that_means_another_route_leaves_the_way_out():
 ROUTES = st.fixed_dictionaries(
     {
         "destination": st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "fd01::/48"]),
-        "type": st.sampled_from(["unicast", "unicast", "blackhole"]),
+        "type": st.sampled_from(["unicast", "unicast", "multipath", "blackhole"]),
         "metric": st.sampled_from([5, 6]),
         "table": st.sampled_from([254, 100]),
     }
@@ -134,7 +157,17 @@ ROUTES = st.fixed_dictionaries(
 
 
 def _placed(fields, name):
-    return {**fields, "device": name if fields["type"] == "unicast" else ""}
+    """The fields of a route, or an entry of the module's list."""
+    if fields["type"] != "multipath":
+        return {**fields, "device": name if fields["type"] == "unicast" else ""}
+    gateway = "fd00::1" if ":" in fields["destination"] else "10.9.0.7"
+    hops = [{"device": "eth0", "gateway": gateway}, {"device": "west", "gateway": gateway, "weight": 1 + len(name)}]
+    return {**fields, "type": "unicast", "nexthops": hops}
+
+
+def _live(fields, **more):
+    hops = (_routes.Nexthop(**hop) for hop in fields.get("nexthops", ()))
+    return route(**{**fields, **more, "nexthops": tuple(sorted(hops, key=str))})
 
 
 def _key(fields):
@@ -147,7 +180,7 @@ def _key(fields):
     st.booleans(),
 )
 def test_any_plan_leaves_nothing_to_do(live, entries, purge):
-    routes = {_key(fields): route(**_placed(fields, name), protocol=number) for fields, name, number in live}
+    routes = {_key(fields): _live(_placed(fields, name), protocol=number) for fields, name, number in live}
     kernel = FakeKernel([WEST], routes=list(routes.values()))
     unique = {_key(entry[0]): entry for entry in entries}
     wanted = _routes.from_params(
