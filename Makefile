@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default versions boot
+SCENARIOS ?= default versions boot drift
 
 .PHONY: help
 help: ## list the targets

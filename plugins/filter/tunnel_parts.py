@@ -44,6 +44,18 @@ options:
       - ESP proposal of tunnels that name none.
     type: str
     default: aes_gcm256
+  routes:
+    description:
+      - Routes beside those of the tunnels, as O(route_based.vpn.vti_route#module:routes) takes them.
+    type: list
+    elements: dict
+    default: []
+  rules:
+    description:
+      - Policy rules, as O(route_based.vpn.vti_route#module:rules) takes them.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -55,8 +67,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Five lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
-      C(routes) is the O(route_based.vpn.vti_route#module:routes) of M(route_based.vpn.vti_route). C(conns) has C(name)
+    - Six lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
+      C(routes) and C(rules) are those of M(route_based.vpn.vti_route). C(conns) has C(name)
       and C(keywords) of each conn block. C(secrets) has the C(ids) and the C(psk) of each line of ipsec.secrets; treat
       it as a secret. C(restore) are the lines from which the boot unit brings devices and routes back.
   type: dict
@@ -75,18 +87,22 @@ def tunnel_parts(
     updown: str = "/usr/local/libexec/route_based_vpn/updown",
     ike: str = "aes_gcm256-sha2_512;dh19",
     esp: str = "aes_gcm256",
+    routes: t.Sequence[dict[str, t.Any]] = (),
+    rules: t.Sequence[dict[str, t.Any]] = (),
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError with all that is wrong, and never with a secret."""
     try:
         checked = _tunnels.normalise(tunnels)
+        devices, all_routes = _tunnels.devices(checked), [*_tunnels.routes(checked), *routes]
+        restore = _restore.lines(devices, all_routes, rules)
     except VpnError as exc:
         # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
         raise AnsibleFilterError(str(exc)) from None
-    devices, routes = _tunnels.devices(checked), _tunnels.routes(checked)
     return {
         "devices": devices,
-        "routes": routes,
-        "restore": _restore.lines(devices, routes),
+        "routes": all_routes,
+        "rules": list(rules),
+        "restore": restore,
         "conns": _tunnels.conns(checked, version, updown, ike, esp),
         "secrets": _tunnels.secrets(checked),
     }

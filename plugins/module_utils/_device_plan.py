@@ -15,11 +15,19 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _change, _devices, _routes
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _change,
+    _device_warnings,
+    _device_ways,
+    _devices,
+    _routes,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device, Inner, State, Wanted
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals
 
 RoutesOf = t.Callable[[str], t.Sequence[_routes.Route]]
+# From how many devices on a deletion as a group is worth its words.
+MANY = 8
 # The kernel makes these by itself again: connected routes, and those of router advertisements.
 PROTOCOLS_NOT_PUT_BACK = (_routes.PROTOCOL_KERNEL, 9)
 
@@ -34,8 +42,11 @@ class _Step:
     rest: t.Sequence[_change.Operation] = ()
 
 
-def plan(state: State, wanted: t.Sequence[Wanted], purge: bool, routes_of: RoutesOf) -> _change.Plan:
+def plan(
+    state: State, wanted: t.Sequence[Wanted], purge: bool, routes_of: RoutesOf, way_to: _device_ways.WayTo
+) -> _change.Plan:
     """The way from the live devices to the wanted ones."""
+    wanted = [_with_vrf(entry, state) for entry in wanted]
     live = {device.name: device for device in state.devices}
     names = {entry.device.name for entry in wanted}
     purged = [device for device in state.devices if purge and device.owned and device.name not in names]
@@ -47,7 +58,26 @@ def plan(state: State, wanted: t.Sequence[Wanted], purge: bool, routes_of: Route
     # Devices that come back come first: a new one could get the index that theirs is to have.
     by_outage = sorted(steps, key=lambda step: step.change.action != _change.RECREATED)
     work += [(step.change.name, operation) for step in by_outage for operation in step.rest]
-    return _change.Plan(tuple(step.change for step in steps), tuple(work), _warnings(state, wanted))
+    ways = _device_ways.peer_routes(state, wanted, {device.name for device in purged}, way_to)
+    work += [(change.name, operation) for change, operations in ways for operation in operations]
+    changes = (*(step.change for step in steps), *(change for change, _operations in ways))
+    return _change.Plan(changes, tuple(_many_leave_at_once(work)), _device_warnings.warnings(state, wanted))
+
+
+def _many_leave_at_once(work: t.Sequence[tuple[str, _change.Operation]]) -> list[tuple[str, _change.Operation]]:
+    """One deletion waits for the kernel's readers, some 16 ms, and so does one of a whole group. So devices that go for
+    good are put into a group, the group is deleted, and each device's own deletion then finds it gone."""
+    first = next((n for n, (_name, op) in enumerate(work) if isinstance(op, _devices.DelDevice)), 0)
+    leaving: list[tuple[str, _devices.DelDevice]] = []
+    for name, operation in work[first:]:
+        if not isinstance(operation, _devices.DelDevice):
+            break
+        leaving.append((name, operation))
+    if len(leaving) < MANY:
+        return list(work)
+    moves = [(name, _devices.SetDevice(op.name, group=_devices.GROUP_LEAVING)) for name, op in leaving]
+    group = (leaving[0][0], _devices.DelGroup(_devices.GROUP_LEAVING))
+    return [*work[:first], *moves, group, *work[first:]]
 
 
 def _check(state: State, wanted: t.Sequence[Wanted], live: t.Mapping[str, Device], purged: t.Sequence[Device]) -> None:
@@ -62,6 +92,9 @@ def _check(state: State, wanted: t.Sequence[Wanted], live: t.Mapping[str, Device
             refused.refuse(entry.item, "name", device.name, reason)
         if not entry.present:
             continue
+        if device.vrf and device.vrf not in state.vrfs:
+            reason = f"there is no VRF of this name; make it: ip link add {device.vrf} up type vrf table NUMBER"
+            refused.refuse(entry.item, "vrf", device.vrf, reason)
         if device.link and device.link not in state.names:
             refused.refuse(entry.item, "link", device.link, "there is no such device on this host")
         holder = holders.get(device.slot)
@@ -75,6 +108,12 @@ def _check(state: State, wanted: t.Sequence[Wanted], live: t.Mapping[str, Device
             reason = "the device was made in another network namespace, and this change means making it anew there"
             refused.refuse(entry.item, "name", device.name, reason)
     refused.stop_if_any()
+
+
+def _with_vrf(entry: Wanted, state: State) -> Wanted:
+    """The entry with the index of its VRF."""
+    vrf = state.vrfs.get(entry.device.vrf or "")
+    return dataclasses.replace(entry, device=dataclasses.replace(entry.device, master=vrf.index)) if vrf else entry
 
 
 def _must_recreate(found: Device, device: Device) -> str:
@@ -93,7 +132,8 @@ def _as_seen(found: Device, device: Device) -> Device:
     addresses = tuple(a for a in found.addresses if a in device.addresses or not a.is_link_local)
     sysctls = tuple(pair for pair in found.sysctls if pair[0] in listed)
     # What the user's alias says after our name is the user's.
-    return dataclasses.replace(found, addresses=addresses, sysctls=sysctls)
+    vrf = found.vrf if device.vrf is not None else None
+    return dataclasses.replace(found, addresses=addresses, sysctls=sysctls, vrf=vrf)
 
 
 def _reasons(seen: Device, device: Device) -> tuple[str, ...]:
@@ -119,7 +159,7 @@ def _step_for(
         return _remove(found, "state is absent") if found else _Step(_change.Change(device.name, _change.KEPT))
     if found is None:
         change = _change.Change(device.name, _change.CREATED, None, device.as_dict(), ("there was no such device",))
-        return _Step(change, rest=_make(device))
+        return _Step(change, rest=_make(device, master=device.master))
     seen = _as_seen(found, device)
     before, after = seen.as_dict(), device.as_dict()
     reasons = _reasons(seen, device)
@@ -145,7 +185,7 @@ def _make(device: Device, index: int = 0, master: int = 0) -> list[_change.Opera
     settings = _devices.SetDevice(
         device.name,
         enabled=device.enabled or None,
-        alias=_devices.ALIAS,
+        alias=device.alias,
         master=master or None,
         sysctls=device.sysctls,
     )
@@ -163,7 +203,11 @@ def _recreate(found: Device, device: Device, reasons: tuple[str, ...], routes_of
     seen = _as_seen(found, device)
     change = _change.Change(device.name, _change.RECREATED, seen.as_dict(), device.as_dict(), reasons)
     delete = [_devices.DelDevice(found.name, found.index)]
-    make = [*_make(device, found.index, found.master), *put_back]
+    master = found.master if device.vrf is None else device.master
+    # Also the sysctls that somebody else has set, and what somebody wrote behind our name.
+    sysctls = tuple(sorted({**dict(found.sysctls), **dict(device.sysctls)}.items()))
+    again = dataclasses.replace(device, sysctls=sysctls, alias=found.alias if found.owned else device.alias)
+    make = [*_make(again, found.index, master), *put_back]
     return _Step(change, early=delete, rest=make) if early else _Step(change, rest=[*delete, *make])
 
 
@@ -203,11 +247,15 @@ def _update(seen: Device, device: Device, routes_of: RoutesOf) -> tuple[list[_ch
     if changes:
         operations.append(_devices.SetDevice(device.name, **changes))
     addresses = seen.addresses
-    if seen.enabled and not device.enabled:  # down takes the IPv6 addresses away
+    moved = "master" in changes
+    if moved or (seen.enabled and not device.enabled):  # down takes the IPv6 addresses away, and a VRF does that too
         addresses = tuple(inner for inner in addresses if ":" not in inner.address)
     moves, readdressed = _move_addresses(device, addresses)
     operations += moves
-    fallen = _fallen_routes(device, readdressed, routes_of)
+    if moved:
+        fallen, _lost = _routes_to_put_back(device, routes_of(device.name))
+    else:
+        fallen = _fallen_routes(device, readdressed, _bare_for_a_moment(device, addresses), routes_of)
     operations += fallen
     more = (f"puts back {len(fallen)} routes: " + ", ".join(str(op.route) for op in fallen),) if fallen else ()
     return operations, more
@@ -221,6 +269,8 @@ def _settings(seen: Device, device: Device) -> dict[str, t.Any]:
         changes["enabled"] = device.enabled
     if not seen.owned:
         changes.update(alias=_devices.ALIAS, group=_devices.GROUP)
+    if device.vrf is not None and (seen.vrf or "") != device.vrf:
+        changes["master"] = device.master
     live = dict(seen.sysctls)
     sysctls = tuple((name, value) for name, value in device.sysctls if live.get(name) != value)
     if sysctls:
@@ -243,31 +293,28 @@ def _move_addresses(device: Device, live: t.Sequence[Inner]) -> tuple[list[_chan
     return operations, [inner for inner in added if inner in live or inner.local in gone]
 
 
-def _fallen_routes(device: Device, readdressed: t.Sequence[Inner], routes_of: RoutesOf) -> list[_routes.PutRoute]:
-    """The device's routes that fall when an address goes for a moment, to come back with another prefix or peer."""
-    if not readdressed:
+def _bare_for_a_moment(device: Device, live: t.Sequence[Inner]) -> bool:
+    """Whether the last IPv4 address goes before others come: the kernel drops all IPv4 routes of the device then."""
+    before = [inner for inner in live if ":" not in inner.address]
+    return bool(before) and not any(inner in device.addresses for inner in before)
+
+
+def _fallen_routes(
+    device: Device, readdressed: t.Sequence[Inner], bare: bool, routes_of: RoutesOf
+) -> list[_routes.PutRoute]:
+    """The device's routes that fall when an address goes for a moment, to come back with another prefix or peer, or
+    with the last address."""
+    if not readdressed and not bare:
         return []
     locals_ = {inner.local for inner in readdressed}
     networks = [inner.network for inner in readdressed]
 
     def leans_on(route: _routes.Route) -> bool:
-        return route.source in locals_ or any(
-            bool(route.gateway) and ipaddress.ip_address(route.gateway) in network for network in networks
+        return (
+            (bare and route.family == 4)
+            or route.source in locals_
+            or any(bool(route.gateway) and ipaddress.ip_address(route.gateway) in network for network in networks)
         )
 
     put_back, _lost = _routes_to_put_back(device, [route for route in routes_of(device.name) if leans_on(route)])
     return put_back
-
-
-def _warnings(state: State, wanted: t.Sequence[Wanted]) -> tuple[str, ...]:
-    if state.rp_filter_all != 1:
-        return ()
-    names = [e.device.name for e in wanted if e.present and dict(e.device.sysctls).get("rp_filter") == 0]
-    if not names:
-        return ()
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    text = (
-        "net.ipv4.conf.all.rp_filter is 1, and the kernel takes the higher one of it and the device's: "
-        f"rp_filter 0 of {shown} has no effect; give rp_filter 2 (loose) in sysctls, or set the one of all to 0"
-    )
-    return (text,)

@@ -13,16 +13,19 @@ import functools
 import ipaddress
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _values
+from ansible_collections.route_based.vpn.plugins.module_utils import _mtu, _routes, _values, _xfrm
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals
 
 # The marks of ownership, both needed: purge touches nothing else. The group also lets the kernel delete many at once.
 ALIAS = "route_based.vpn"
 GROUP = 4500
+# Where devices are put to be deleted together; a number that nobody else uses.
+GROUP_LEAVING = 1_314_500_157
 ANY = "any"
 # Lowest, highest and usual MTU; IPv6 asks for 1280 of every link. The kernel clamps silently when a device is made.
 MTU_MIN, MTU_DEFAULT, MTU_MIN_IPV6 = 68, 1400, 1280
 MTU_MAX = {"vti": 65515, "vti6": 65495}
+AUTO, UNDERLAY_MIN, UNDERLAY_MAX = "auto", 576, 65535
 # net.ipv4.conf.<device>.<name>: the number in IFLA_INET_CONF (include/uapi/linux/ip.h) and the highest value.
 SYSCTLS = {
     "forwarding": (1, 1),
@@ -91,6 +94,8 @@ class Device:
     index: int = 0
     master: int = 0
     from_other_netns: bool = False
+    # None in a wish leaves the VRF as it is, nothing takes the device out of it.
+    vrf: t.Optional[str] = None
 
     @property
     def slot(self) -> tuple[str, ...]:
@@ -120,6 +125,7 @@ class Device:
             "remote": self.remote,
             **keys,
             "link": self.link or None,
+            **({"vrf": self.vrf} if self.vrf else {}),
             "mtu": self.mtu,
             "enabled": self.enabled,
             "addresses": [str(address) for address in sorted(self.addresses, key=str)],
@@ -135,16 +141,40 @@ class Wanted:
     item: str
     device: Device
     present: bool = True
+    # Where the MTU is to be worked out.
+    auto: t.Optional[_mtu.Auto] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How the kernel reaches an address: device, gateway or nothing, MTU in bytes."""
+
+    device: str
+    gateway: str
+    mtu: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Vrf:
+    """A VRF device."""
+
+    index: int
+    table: int
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What the kernel has: its VTI devices, the kinds of other devices that have a wanted name, and all names."""
+    """What the kernel has: its VTI devices, the kinds of other devices that have a wanted name, all names, two sysctls,
+    VRFs by name, the peer routes in their tables, and IPsec policies."""
 
     devices: tuple[Device, ...] = ()
     others: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     names: frozenset[str] = frozenset()
     rp_filter_all: int = 0
+    disable_xfrm_all: int = 0
+    vrfs: t.Mapping[str, Vrf] = dataclasses.field(default_factory=dict)
+    peer_routes: tuple[_routes.Route, ...] = ()
+    policies: tuple[_xfrm.Policy, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +231,16 @@ class DelDevice:
 
 
 @dataclasses.dataclass(frozen=True)
+class DelGroup:
+    """Deletes all devices of a link group at once."""
+
+    group: int
+
+    def describe(self) -> str:
+        return f"ip link del group {self.group}"
+
+
+@dataclasses.dataclass(frozen=True)
 class AddAddress:
     """Adds an address to a device; does nothing where it is there already."""
 
@@ -234,7 +274,8 @@ def _end(value: t.Optional[str]) -> str:
     return str(parsed)
 
 
-def _mtu(kind: str, addresses: t.Sequence[Inner], value: int) -> int:
+def check_mtu(kind: str, addresses: t.Sequence[Inner], value: int) -> int:
+    """The value; raises ValueError where the kernel would not take it, or would drop IPv6 addresses."""
     if not MTU_MIN <= value <= MTU_MAX[kind]:
         raise ValueError(f"has to be {MTU_MIN} to {MTU_MAX[kind]} for a {kind} device")
     if value < MTU_MIN_IPV6 and any(":" in inner.address for inner in addresses):
@@ -322,7 +363,7 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Device:
     if link and link == name:
         refused.refuse(item, "link", link, "is the device itself")
     addresses = _addresses(item, entry.get("addresses") or [], refused)
-    mtu = MTU_DEFAULT if entry.get("mtu") is None else entry["mtu"]
+    vrf = entry.get("vrf")
     return Device(
         name=name,
         kind=kind,
@@ -331,11 +372,32 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Device:
         ikey=ikey,
         okey=okey,
         link=link,
-        mtu=refused.check(item, "mtu", mtu, functools.partial(_mtu, kind, addresses), MTU_DEFAULT),
+        mtu=refused.check(item, "mtu", entry.get("mtu"), functools.partial(_mtu_of, kind, addresses), MTU_DEFAULT),
         enabled=entry.get("enabled") is not False,
         addresses=addresses,
         sysctls=_sysctls(item, entry.get("sysctls") or {}, refused),
+        vrf=refused.check(item, "vrf", vrf, _routes.device_name, "") if vrf else vrf,
     )
+
+
+def _mtu_of(kind: str, addresses: t.Sequence[Inner], value: t.Any) -> int:
+    """A number; for auto the default stands in until the kernel has been asked."""
+    text = str(MTU_DEFAULT if value is None else value).strip()
+    if text == AUTO:
+        return MTU_DEFAULT
+    if not (text.isascii() and text.lstrip("-").isdecimal()):
+        raise ValueError("is neither a number of bytes nor auto")
+    return check_mtu(kind, addresses, int(text))
+
+
+def _auto(item: str, entry: dict[str, t.Any], refused: Refusals) -> t.Optional[_mtu.Auto]:
+    """What an MTU is to be worked out from. The options for that are checked in any case."""
+    esp, underlay = entry.get("esp") or _mtu.ESP_DEFAULT, entry.get("underlay_mtu") or 0
+    refused.check(item, "esp", esp, lambda text: len(_mtu.overheads(text)), 0)
+    if underlay and not UNDERLAY_MIN <= underlay <= UNDERLAY_MAX:
+        refused.refuse(item, "underlay_mtu", underlay, f"has to be {UNDERLAY_MIN} to {UNDERLAY_MAX}")
+    wish = _mtu.Auto(esp, bool(entry.get("nat_t")), underlay)
+    return wish if str(entry.get("mtu")).strip() == AUTO else None
 
 
 def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
@@ -348,6 +410,7 @@ def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
         item = f"tunnels[{index}] ({entry['name']})"
         before = len(refused.errors)
         device = _parse(item, entry, refused)
+        auto = _auto(item, entry, refused)
         twin = names.setdefault(entry["name"], index)
         if twin != index:
             refused.refuse(item, "name", entry["name"], f"is in tunnels[{twin}] already")
@@ -358,6 +421,6 @@ def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
         if twin != index:
             reason = f"tunnels[{twin}] has the same local, remote and link, and the key tells no VTI devices apart"
             refused.refuse(item, "remote", device.remote, reason)
-        result.append(Wanted(item, device, present))
+        result.append(Wanted(item, device, present, auto))
     refused.stop_if_any()
     return tuple(result)

@@ -7,16 +7,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _status, _values
+from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _status, _values, _way_out
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 if t.TYPE_CHECKING:
     from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device
     from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
     from ansible_collections.route_based.vpn.plugins.module_utils._routes import Route
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """The VTI devices, the routes into them or of ours, and by device its master's name and its counters."""
+
+    devices: tuple[Device, ...] = ()
+    routes: tuple[Route, ...] = ()
+    masters: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    counters: t.Mapping[str, t.Mapping[str, int]] = dataclasses.field(default_factory=dict)
+
+    def routes_into(self, name: str) -> list[Route]:
+        """The routes that lead into a device."""
+        return [route for route in self.routes if _way_out.leads_into(route, {name})]
+
 
 SYSCTLS = ("disable_policy", "forwarding", "rp_filter")
 LINK_LOCAL = ("fe80::/64", "ff00::/8")
@@ -92,6 +108,31 @@ def device_info(device: t.Optional[Device]) -> t.Optional[dict[str, t.Any]]:
     shown.pop("key", None)
     shown["sysctls"] = {k: v for k, v in shown["sysctls"].items() if k in SYSCTLS}
     return shown
+
+
+def device_list(kernel: Kernel, conns: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Every VTI device with its counters and the names of the conns that use it."""
+    users: dict[str, list[str]] = {}
+    for conn in conns:
+        if conn["device"]:
+            users.setdefault(conn["device"]["name"], []).append(conn["name"])
+    result = []
+    devices = (device for device in kernel.devices if device.name not in _values.FALLBACK_DEVICES)
+    for device in sorted(devices, key=lambda device: device.name):
+        entry = device_info(device) or {}
+        entry.update(
+            index=device.index,
+            master=kernel.masters.get(device.name, ""),
+            counters=dict(kernel.counters.get(device.name, {})),
+            conns=users.get(device.name, []),
+        )
+        result.append(entry)
+    return result
+
+
+def our_routes(kernel: Kernel) -> list[dict[str, t.Any]]:
+    """The routes of vti_route."""
+    return route_info(route for route in kernel.routes if route.protocol == _routes.PROTOCOL)
 
 
 def route_info(routes: t.Iterable[Route]) -> list[dict[str, t.Any]]:

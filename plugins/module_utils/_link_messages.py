@@ -33,7 +33,10 @@ IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS = 3, 4, 10, 18, 
 IFLA_AF_SPEC, IFLA_GROUP, IFLA_EXT_MASK = 26, 27, 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INET_CONF = 1, 2, 1
 IFLA_VTI_LINK, IFLA_VTI_IKEY, IFLA_VTI_OKEY, IFLA_VTI_LOCAL, IFLA_VTI_REMOTE = 1, 2, 3, 4, 5
-IFLA_VRF_TABLE = 1
+IFLA_VRF_TABLE, IFLA_STATS64 = 1, 23
+# struct rtnl_link_stats64
+STATS64 = {"rx_packets": 0, "tx_packets": 1, "rx_bytes": 2, "tx_bytes": 3, "rx_errors": 4, "tx_errors": 5}
+STATS64.update(rx_dropped=6, tx_dropped=7, tx_collisions=9, tx_carrier_errors=17)
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTEXT_FILTER_SKIP_STATS = 8
 # pyroute2's names of struct ipv4_devconf, where they are not the sysctls' names.
@@ -48,9 +51,10 @@ def _link(*attributes: bytes, index: int = 0, flags: int = 0, change: int = 0) -
 # --- what is asked ---
 
 
-def all_of_kind(kind: str) -> bytes:
+def all_of_kind(kind: str, counters: bool = False) -> bytes:
     """A dump of the links of one kind. The kernel leaves out the others, but only where it knows the kind."""
-    return _link(nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, kind)), u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS))
+    mask = 0 if counters else RTEXT_FILTER_SKIP_STATS
+    return _link(nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, kind)), u32(IFLA_EXT_MASK, mask))
 
 
 def one_link(name: str) -> bytes:
@@ -85,6 +89,13 @@ def vrf_table(message: bytes) -> tuple[int, int]:
     return index, struct.unpack("=I", data[IFLA_VRF_TABLE])[0]
 
 
+def index_and_mtu(message: bytes) -> tuple[int, int]:
+    """The index and the MTU of any link."""
+    found = dict(_rtnl.attributes(message, _rtnl.HEADER.size + 16))
+    index = struct.unpack_from("=i", message, _rtnl.HEADER.size + 4)[0]
+    return index, struct.unpack("=I", found[IFLA_MTU])[0]
+
+
 def device(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_devices.Device]:
     """A VTI device without its addresses, or None for any other link: a kernel without VTI ignores the filter."""
     link = _parsed(ifinfmsg, message)
@@ -110,7 +121,14 @@ def device(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_devices.De
         index=link["index"],
         master=link.get_attr("IFLA_MASTER") or 0,
         from_other_netns=link.get_attr("IFLA_LINK_NETNSID") is not None,
+        vrf=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
     )
+
+
+def counters(message: bytes) -> dict[str, int]:
+    """What a link's dump counts, since the device was made: packets, bytes, errors."""
+    found = dict(_rtnl.attributes(message, _rtnl.HEADER.size + 16)).get(IFLA_STATS64, b"")
+    return {name: struct.unpack_from("=Q", found, 8 * number)[0] for name, number in STATS64.items() if found}
 
 
 def address(message: bytes) -> tuple[int, _devices.Inner]:
@@ -214,6 +232,10 @@ def _del_device(operation: _devices.DelDevice, _index_of: IndexOf) -> Request:
     return Request(DELLINK, 0, _link(index=operation.index))
 
 
+def _del_group(operation: _devices.DelGroup, _index_of: IndexOf) -> Request:
+    return Request(DELLINK, 0, _link(u32(IFLA_GROUP, operation.group)))
+
+
 def _add_address(operation: _devices.AddAddress, index_of: IndexOf) -> Request:
     return Request(NEWADDR, _rtnl.F_CREATE | _rtnl.F_REPLACE, _address(operation, index_of))
 
@@ -235,6 +257,7 @@ _ENCODERS: dict[type, t.Callable[[t.Any, IndexOf], Request]] = {
     _devices.ChangeEnds: _change_ends,
     _devices.SetDevice: _set_device,
     _devices.DelDevice: _del_device,
+    _devices.DelGroup: _del_group,
     _devices.AddAddress: _add_address,
     _devices.DelAddress: _del_address,
 }

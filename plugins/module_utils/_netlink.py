@@ -14,12 +14,14 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import (
     _devices,
+    _info,
     _link_messages,
     _route_messages,
     _routes,
     _rtnl,
     _rules,
     _way_out,
+    _xfrm,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
@@ -27,6 +29,7 @@ Outcome = t.Optional[StoreError]
 # Errors that mean that what is to be deleted is gone already.
 GONE: dict[type, int] = {
     _devices.DelDevice: errno.ENODEV,
+    _devices.DelGroup: errno.ENODEV,
     _devices.DelAddress: errno.EADDRNOTAVAIL,
     _routes.DelRoute: errno.ESRCH,
     _rules.DelRule: errno.ENOENT,
@@ -51,6 +54,7 @@ class Netlink:
         self._socket = _rtnl.Socket()
         self._names: dict[int, str] = {}
         self._indexes: dict[str, int] = {}
+        self._counters: dict[str, dict[str, int]] = {}
 
     def __enter__(self) -> Netlink:
         return self
@@ -67,7 +71,33 @@ class Netlink:
         known = {device.name for device in devices}
         existing = frozenset(self._names.values())
         others = {name: self._kind_of(name) for name in names if name in existing and name not in known}
-        return _devices.State(devices, others, existing, _rp_filter_all())
+        vrfs = self._vrfs()
+        families = (4, 6) if vrfs else ()
+        peers = [r for family in families for r in self._dump_routes(family, protocol=_routes.PROTOCOL_PEER)]
+        sysctls = (_sysctl_all("rp_filter"), _sysctl_all("disable_xfrm"))
+        return _devices.State(devices, others, existing, *sysctls, vrfs, tuple(peers), tuple(_xfrm.tunnel_policies()))
+
+    def way_to(self, device: _devices.Device) -> t.Optional[_devices.Way]:
+        """How the outer packets of a device leave the host. For a remote of any: the device that they come in by."""
+        try:
+            if device.remote != _devices.ANY:
+                answer = self._socket.ask(_route_messages.GETROUTE, _route_messages.way_to(device.remote))
+                index, gateway, mtu = _route_messages.way(answer)
+                name = socket.if_indextoname(index)
+            else:
+                name, gateway, mtu = device.link or self._device_with(device.local), "", 0
+            link = self._socket.ask(_link_messages.GETLINK, _link_messages.one_link(name))
+        except (_rtnl.RefusedError, OSError):
+            return None
+        return _devices.Way(name, gateway, mtu or _link_messages.index_and_mtu(link)[1])
+
+    def _device_with(self, address: str) -> str:
+        """The device that has an address; raises OSError where none has."""
+        for message in self._dump(_link_messages.GETADDR, _link_messages.all_addresses()):
+            index, inner = _link_messages.address(message)
+            if inner.local == address:
+                return socket.if_indextoname(index)
+        raise OSError(f"no device has {address}")
 
     def route_state(
         self, wanted: t.Sequence[_routes.Wanted], purge: bool, rules: t.Sequence[_rules.Wanted] = ()
@@ -76,8 +106,9 @@ class Netlink:
         rules, and the routes of the tables that the outer packets of tunnels are looked up in."""
         self._read_names()
         devices = self._vtis()
-        vrfs = self._vrf_tables() if any(device.master for device in devices) else {}
-        tunnels = [_routes.Tunnel(d.name, d.remote, d.enabled, d.local, vrfs.get(d.master, 0)) for d in devices]
+        vrfs = self._vrfs() if any(device.master for device in devices) else {}
+        table_of = {vrf.index: vrf.table for vrf in vrfs.values()}
+        tunnels = [_routes.Tunnel(d.name, d.remote, d.enabled, d.local, table_of.get(d.master, 0)) for d in devices]
         found = self._dump_rules() if rules or tunnels or purge else []
         tables = dict.fromkeys((entry.route.family, entry.route.table) for entry in wanted)
         if wanted or rules:
@@ -97,10 +128,11 @@ class Netlink:
             (tunnel.family, table) for tunnel in tunnels for table in _way_out.tables_of(tunnel, rules, tunnel.family)
         )
 
-    def _vrf_tables(self) -> dict[int, int]:
-        """The table of each VRF device, by its index."""
+    def _vrfs(self) -> dict[str, _devices.Vrf]:
+        """The VRF devices by name."""
         messages = self._dump(_link_messages.GETLINK, _link_messages.all_of_kind("vrf"))
-        return dict(_link_messages.vrf_table(message) for message in messages)
+        found = (_link_messages.vrf_table(message) for message in messages)
+        return {self._names[index]: _devices.Vrf(index, table) for index, table in found if index in self._names}
 
     def _dump_rules(self) -> list[_rules.Rule]:
         return [
@@ -113,6 +145,20 @@ class Netlink:
         """The routes that lead into one device."""
         index = self._index(name)
         return tuple(route for family in (4, 6) for route in self._dump_routes(family, oif=index))
+
+    def info(self) -> _info.Kernel:
+        """Everything that vpn_info shows: devices with their counters, and the routes into them or of ours."""
+        self._read_names()
+        devices = self._vtis_with_addresses(counters=True)
+        names = {device.name for device in devices}
+        routes = [
+            route
+            for family in (4, 6)
+            for route in self._dump_routes(family)
+            if route.protocol == _routes.PROTOCOL or _way_out.leads_into(route, names)
+        ]
+        masters = {device.name: self._names.get(device.master, "") for device in devices}
+        return _info.Kernel(devices, tuple(routes), masters, self._counters)
 
     def _read_names(self) -> None:
         self._names = dict(socket.if_nameindex())
@@ -132,18 +178,19 @@ class Netlink:
         except _rtnl.RefusedError as exc:
             raise StoreError(f"cannot read the device {name}: {_text(exc.refused)}") from exc
 
-    def _vtis(self) -> list[_devices.Device]:
+    def _vtis(self, counters: bool = False) -> list[_devices.Device]:
         """The VTI devices, without their addresses."""
         links = {}
         for kind in _link_messages.KINDS:
-            for message in self._dump(_link_messages.GETLINK, _link_messages.all_of_kind(kind)):
+            for message in self._dump(_link_messages.GETLINK, _link_messages.all_of_kind(kind, counters)):
                 device = _link_messages.device(message, self._names)
                 if device:
                     links[device.index] = device  # once only, where the kernel does not know the kind
+                    self._counters[device.name] = _link_messages.counters(message)
         return list(links.values())
 
-    def _vtis_with_addresses(self) -> tuple[_devices.Device, ...]:
-        devices = self._vtis()
+    def _vtis_with_addresses(self, counters: bool = False) -> tuple[_devices.Device, ...]:
+        devices = self._vtis(counters)
         addresses: dict[int, list[_devices.Inner]] = {device.index: [] for device in devices}
         for message in self._dump(_link_messages.GETADDR, _link_messages.all_addresses()) if devices else ():
             index, inner = _link_messages.address(message)
@@ -255,9 +302,9 @@ def _type_of(operation: t.Any) -> str:
     return str(operation.rule.type if isinstance(operation, _rules.AddRule) else operation.route.type)
 
 
-def _rp_filter_all() -> int:
+def _sysctl_all(name: str) -> int:
     try:
-        with open("/proc/sys/net/ipv4/conf/all/rp_filter", encoding="ascii") as file:
+        with open(f"/proc/sys/net/ipv4/conf/all/{name}", encoding="ascii") as file:
             return int(file.read())
     except (OSError, ValueError):
         return 0

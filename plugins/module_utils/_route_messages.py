@@ -73,7 +73,24 @@ def routes(family: int, table: int = 0, protocol: int = 0, oif: int = 0) -> byte
     return HEAD.pack(FAMILIES[family], 0, 0, 0, 0, protocol, 0, 0, 0) + b"".join(filters)
 
 
+def way_to(address: str) -> bytes:
+    """The question which way a packet to an address takes."""
+    packed = ipaddress.ip_address(address).packed
+    head = HEAD.pack(FAMILIES[4 if len(packed) == 4 else 6], 8 * len(packed), 0, 0, 0, 0, 0, 0, 0)
+    return head + attribute(RTA_DST, packed)
+
+
 # --- what is answered ---
+
+
+def way(message: bytes) -> tuple[int, str, int]:
+    """The answer: index of the device, gateway or nothing, MTU of the route or 0."""
+    found = dict(attributes(message, _rtnl.HEADER.size + HEAD.size))
+    metrics = dict(attributes(found.get(RTA_METRICS, b""), 0))
+    gateway = found.get(RTA_GATEWAY)
+    mtu = int.from_bytes(metrics.get(RTAX["RTAX_MTU"], b""), sys.byteorder)
+    index = int.from_bytes(found.get(RTA_OIF, b""), sys.byteorder)
+    return index, str(ipaddress.ip_address(gateway)) if gateway else "", mtu
 
 
 def route(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_routes.Route]:

@@ -114,11 +114,13 @@ def plan(
     rules: t.Sequence[_rules.Wanted] = (),
 ) -> _change.Plan:
     """The way from the live routes and rules to the wanted ones. With C(foretell) (check mode) a device that does not
-    exist yet is taken as one that another task would have made by now."""
+    exist yet or is down is taken as one that another task would have made by now."""
     live = _index(state.routes)
     named = {name for e in wanted if e.present for name in (e.route.device, *(hop.device for hop in e.route.nexthops))}
     missing = sorted(named - {""} - state.devices) if foretell else []
-    state = dataclasses.replace(state, devices=state.devices | frozenset(missing))
+    down = sorted(tunnel.name for tunnel in state.tunnels if tunnel.name in named and not tunnel.enabled and foretell)
+    tunnels_then = tuple(dataclasses.replace(tunnel, enabled=tunnel.enabled or foretell) for tunnel in state.tunnels)
+    state = dataclasses.replace(state, devices=state.devices | frozenset(missing), tunnels=tunnels_then)
     entries = _with_guards(wanted, live)
     refused = Refusals()
     _route_checks.check_devices_and_owners(state, entries, live, refused)
@@ -137,5 +139,8 @@ def plan(
     work = [(change.name, operation) for change, operations in steps for operation in operations]
     tunnels = {tunnel.name for tunnel in state.tunnels}
     work.sort(key=lambda step: _rank(step[1], tunnels))
-    warnings = tuple(f"there is no device {name} yet; its routes are foretold as if it were there" for name in missing)
+    warnings = tuple(
+        f"{what}; its routes are foretold as if it were there and up"
+        for what in (*(f"there is no device {name} yet" for name in missing), *(f"{name} is down" for name in down))
+    )
     return _change.Plan(tuple(change for change, _operations in steps), tuple(work), warnings)

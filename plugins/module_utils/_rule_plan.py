@@ -65,7 +65,8 @@ def _step(entry: Wanted, found: list[Rule], refused: Refusals) -> Step:
     if not found:
         change = _change.Change(name, _change.CREATED, None, rule.as_dict(), ("there was no such rule",), KIND)
         return change, [AddRule(rule)]
-    others = [other for other in found if other != rule] + as_wanted[1:]
+    # A second one of protocol 0 stays: the kernel takes that for any protocol, and would delete ours.
+    others = [other for other in found if other != rule and (other.protocol or not as_wanted)] + as_wanted[1:]
     if not others:
         return _kept(name, rule), []
     reasons = _change.differences(others[0].as_dict(), rule.as_dict()) or ("it was there twice",)

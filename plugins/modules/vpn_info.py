@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - route_based.vpn contributors (@route-based)
 description:
-  - Asks pluto for its conns and the kernel for VTI devices and routes, and returns them as one list, an entry for each
-    conn.
+  - Asks pluto for its conns and the kernel for VTI devices and routes, and returns them joined, an entry for each conn,
+    and all devices with their counters and the routes of this collection beside them.
   - Can wait until conns are established. Nothing is changed.
 extends_documentation_fragment:
   - route_based.vpn.attributes
@@ -33,7 +33,7 @@ options:
   names:
     description:
       - The conns to show, in this order. One that is not loaded is shown with RV(conns[].loaded=false).
-      - All loaded conns by default.
+      - All loaded conns by default. With an empty list pluto is not asked, and devices and routes alone are shown.
     type: list
     elements: str
   wait_established:
@@ -56,6 +56,12 @@ EXAMPLES = r"""
 - name: Show which ones are down
   ansible.builtin.debug:
     msg: "{{ vpn.conns | rejectattr('established') | map(attribute='name') }}"
+
+- name: Show devices whose packets find no SA, without asking pluto
+  route_based.vpn.vpn_info:
+    names: []
+  register: vpn
+  failed_when: vpn.devices | selectattr('counters.tx_carrier_errors') | list
 
 - name: Give a new tunnel half a minute
   route_based.vpn.vpn_info:
@@ -221,7 +227,52 @@ conns:
           device: vti01
           table: 254
           metric: 0
-          protocol: 189
+          protocol: 157
+devices:
+  description: All VTI devices of the host, whoever made them, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the device. What else a device of RV(conns[].device) has is here too.
+      type: str
+      sample: vti01
+    index:
+      description: Its interface index.
+      type: int
+      sample: 7
+    master:
+      description: The VRF or bridge that it belongs to, or nothing.
+      type: str
+      sample: red
+    conns:
+      description: The names of the shown conns that use it.
+      type: list
+      elements: str
+      sample: [site-b]
+    counters:
+      description:
+        - C(rx_packets), C(tx_packets), C(rx_bytes), C(tx_bytes), C(rx_errors), C(tx_errors), C(rx_dropped),
+          C(tx_dropped), C(tx_collisions) and C(tx_carrier_errors) since the device was made.
+        - C(tx_carrier_errors) grows for packets that find no SA, as the tunnel is down or the keys are not its marks.
+          C(rx_errors) grows for packets whose SA has another mark. C(tx_collisions) grows for a tunnel that runs into
+          itself.
+      type: dict
+      sample: {rx_packets: 5, tx_packets: 5, rx_bytes: 420, tx_bytes: 420, rx_errors: 0, tx_errors: 0, rx_dropped: 0,
+               tx_dropped: 0, tx_collisions: 0, tx_carrier_errors: 0}
+routes:
+  description: The routes of M(route_based.vpn.vti_route) in all tables (protocol 157).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - destination: 10.0.0.0/8
+      type: unicast
+      device: vti01
+      table: 254
+      metric: 0
+      protocol: 157
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -236,21 +287,23 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 
 def look(module: AnsibleModule) -> None:
     """Ask pluto, then the kernel, and join."""
-    names = module.params["names"]
-    pluto = _pluto.Pluto(module.run_command)
-    if module.params["wait_established"]:
-        _info.wait(pluto, names, module.params["wait_established"])
-    conns = _info.chosen(pluto.status(traffic=True), names)
+    names, conns = module.params["names"], []
+    if names is None or names:
+        pluto = _pluto.Pluto(module.run_command)
+        if module.params["wait_established"]:
+            _info.wait(pluto, names, module.params["wait_established"])
+        conns = _info.chosen(pluto.status(traffic=True), names)
+    with _netlink.Netlink() as netlink:
+        kernel = netlink.info()
     result = []
-    with _netlink.Netlink() as kernel:
-        devices = kernel.device_state(()).devices
-        for conn in conns:
-            device = _info.device_of(conn, devices)
-            routes = kernel.routes_of(device.name) if device else ()
-            entry = _info.conn_info(conn)
-            entry.update(device=_info.device_info(device), routes=_info.route_info(routes))
-            result.append(entry)
-    module.exit_json(changed=False, conns=result)
+    for conn in conns:
+        device = _info.device_of(conn, kernel.devices)
+        entry = _info.conn_info(conn)
+        routes = kernel.routes_into(device.name) if device else ()
+        entry.update(device=_info.device_info(device), routes=_info.route_info(routes))
+        result.append(entry)
+    devices = _info.device_list(kernel, result)
+    module.exit_json(changed=False, conns=result, devices=devices, routes=_info.our_routes(kernel))
 
 
 def main() -> None:

@@ -25,8 +25,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - A device that does not exist is a warning in check mode, as another task may only have foretold it. It is an
-        error otherwise.
+      - A device that does not exist or is down is a warning in check mode, as another task may only have foretold it.
+        It is an error otherwise.
 options:
   routes:
     description:

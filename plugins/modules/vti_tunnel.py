@@ -91,8 +91,35 @@ options:
           - V(68) to V(65515) (IPv6 outside, V(65495)), and V(1280) or more with IPv6 addresses on the device.
           - V(1400) leaves room for ESP with any cipher and NAT traversal where the network between carries 1500
             bytes.
+          - V(auto) works it out from the MTU of the way to O(tunnels[].remote), or of the device that has
+            O(tunnels[].local) for a remote of V(any), from O(tunnels[].esp) and O(tunnels[].nat_t). Of 1500 bytes it
+            leaves 1446 with AES-GCM, the number that AWS gives for its VPN too.
+        type: str
+        default: "1400"
+      esp:
+        description:
+          - The conn's C(esp=), from which V(auto) of O(tunnels[].mtu) knows the ciphers' overhead; of several the
+            largest. A cipher without an integrity algorithm is taken as one with C(sha2_512).
+        type: str
+        default: aes_gcm256
+      nat_t:
+        description: Whether the tunnel crosses NAT, so that ESP goes in UDP, for V(auto) of O(tunnels[].mtu).
+        type: bool
+        default: false
+      underlay_mtu:
+        description:
+          - MTU of the network between the ends in bytes, V(576) to V(65535), for V(auto) of O(tunnels[].mtu). The
+            kernel is asked by default, which knows of the first hop only.
         type: int
-        default: 1400
+      vrf:
+        description:
+          - The VRF that the device belongs to, which has to exist. An empty string takes the device out of any;
+            left out, it stays where it is. The outer addresses stay outside of the VRF.
+          - The kernel looks up the outer packets in the VRF too. A route to O(tunnels[].remote) in the VRF's table, of
+            protocol 158, is kept for that, by the way that the kernel knows outside of it.
+          - Moving a device into a VRF or out of it makes the kernel drop its routes and IPv6 addresses for a moment;
+            they are put back.
+        type: str
       enabled:
         description:
           - Whether the device is up. A device that is down has no routes, so what it carried may leave in clear.
@@ -159,6 +186,17 @@ EXAMPLES = r"""
       - {name: vti8, local: "2001:db8::23", remote: "2001:db8::8", key: 8}
     purge: true
 
+- name: The largest MTU for the cipher, in a VRF
+  route_based.vpn.vti_tunnel:
+    tunnels:
+      - name: vti9
+        local: 192.1.2.23
+        remote: 192.1.2.45
+        key: 9
+        mtu: auto
+        esp: aes256-sha2_256
+        vrf: customer
+
 - name: No such device
   route_based.vpn.vti_tunnel:
     tunnels:
@@ -168,7 +206,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tunnels:
-  description: One entry for each device of O(tunnels), and for each that was purged.
+  description:
+    - One entry for each device of O(tunnels), for each that was purged, and for each route to the peer of a device in a
+      VRF.
   returned: success
   type: list
   elements: dict
@@ -194,6 +234,11 @@ tunnels:
       type: list
       elements: str
       sample: ["mtu: 1480 -> 1400"]
+mtus:
+  description: The MTU in bytes of each device that is to exist, by its name.
+  returned: success
+  type: dict
+  sample: {vti01: 1446}
 errors:
   description: Everything that was refused. Nothing was changed then.
   returned: when the arguments are refused
@@ -222,7 +267,13 @@ not_done:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.route_based.vpn.plugins.module_utils import _device_plan, _devices, _run
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _device_plan,
+    _device_ways,
+    _devices,
+    _mtu,
+    _run,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._deps import require_pyroute2
 from ansible_collections.route_based.vpn.plugins.module_utils._netlink import Netlink
 
@@ -239,7 +290,11 @@ TUNNEL: dict[str, t.Any] = {
     "okey": {"type": "str", "no_log": False},
     "link": {"type": "str", "aliases": ["parent"]},
     "addresses": {"type": "list", "elements": "dict", "default": [], "options": ADDRESS},
-    "mtu": {"type": "int", "default": _devices.MTU_DEFAULT},
+    "mtu": {"type": "str", "default": str(_devices.MTU_DEFAULT)},
+    "esp": {"type": "str", "default": _mtu.ESP_DEFAULT},
+    "nat_t": {"type": "bool", "default": False},
+    "underlay_mtu": {"type": "int"},
+    "vrf": {"type": "str"},
     "enabled": {"type": "bool", "default": True},
     "sysctls": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -255,9 +310,11 @@ def work(module: AnsibleModule) -> None:
     wanted = _devices.from_params(module.params["tunnels"])
     require_pyroute2(module)
     with Netlink() as kernel:
+        wanted = _device_ways.with_mtus(wanted, kernel.way_to)
         state = kernel.device_state([entry.device.name for entry in wanted])
-        plan = _device_plan.plan(state, wanted, module.params["purge"], kernel.routes_of)
-        _run.finish(module, "tunnels", plan, kernel.apply_all)
+        plan = _device_plan.plan(state, wanted, module.params["purge"], kernel.routes_of, kernel.way_to)
+        mtus = {entry.device.name: entry.device.mtu for entry in wanted if entry.present}
+        _run.finish(module, "tunnels", plan, kernel.apply_all, mtus=mtus)
 
 
 def main() -> None:

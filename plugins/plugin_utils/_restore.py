@@ -8,15 +8,17 @@ role's script C(files/restore) explains them. Pure."""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _routes, _values
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _routes, _rules, _values
 
 Entry = dict[str, t.Any]
 
 
-def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry]) -> list[str]:
-    """From what vti_tunnel and vti_route are called with: all devices, then their sysctls, then the rest."""
+def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry], rules: t.Sequence[Entry] = ()) -> list[str]:
+    """From what vti_tunnel and vti_route are called with: all devices, then their sysctls, then the rest. Raises
+    InputErrors for routes and rules that the module would refuse."""
     result = [_device(device) for device in devices]
     for device in devices:
         result += [f"sysctl {device['name']} {key} {value}" for key, value in _devices.SYSCTLS_DEFAULT.items()]
@@ -25,11 +27,12 @@ def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry]) -> list[str]:
         # Down while its ends are those of another device would not hurt, up without its addresses would.
         result += [f"ip address replace {_address(entry)} dev {name}" for entry in device["addresses"]]
         result.append(f"ip link set {name} group {_devices.GROUP} alias {_devices.ALIAS} up")
-    for route in routes:
-        destination, protocol = route["destination"], _routes.PROTOCOL
-        if route["guard"]:
-            result.append(f"ip route replace unreachable {destination} metric {_routes.GUARD_METRIC} proto {protocol}")
-        result.append(f"ip route replace {destination} dev {route['device']} proto {protocol}")
+    wanted = [entry for entry in _routes.from_params(routes) if entry.present]
+    guards = dict.fromkeys(_routes.guard_of(entry.route) for entry in wanted if entry.guard)
+    result += [f"ip route replace {_route(route)}" for route in (*guards, *(entry.route for entry in wanted))]
+    result += [
+        f"rule{entry.rule.family} add {_rule(entry.rule)}" for entry in _rules.from_params(rules) if entry.present
+    ]
     return result
 
 
@@ -39,6 +42,20 @@ def _device(device: Entry) -> str:
         f"device {device['name']} mtu {device['mtu']} type {kind} local {device['local']} remote {device['remote']} "
         f"ikey {device['ikey']} okey {device['okey']}"
     )
+
+
+def _route(route: _routes.Route) -> str:
+    """With what the text of a route leaves out, as it does not tell routes apart."""
+    more = [("src", route.source), ("mtu", route.mtu), ("advmss", route.advmss), ("proto", route.protocol)]
+    text = str(dataclasses.replace(route, nexthops=()))
+    hops = [f"nexthop {hop}" for hop in route.nexthops]
+    return " ".join([text, *(f"{word} {value}" for word, value in more if value), *hops])
+
+
+def _rule(rule: _rules.Rule) -> str:
+    """The words of ip rule add; those of ip rule show begin with the priority alone."""
+    words = str(rule).removeprefix("-6 ").replace(":", "", 1)
+    return f"priority {words} protocol {rule.protocol}"
 
 
 def _address(entry: dict[str, str]) -> str:

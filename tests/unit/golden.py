@@ -11,10 +11,12 @@ from pathlib import Path
 import yaml
 from ansible_collections.route_based.vpn.plugins.module_utils import (
     _device_plan,
+    _device_ways,
     _devices,
     _route_plan,
     _routes,
     _rules,
+    _xfrm,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors
 from fakes.kernel import FakeKernel, device, route
@@ -39,13 +41,17 @@ def kernel_of(case):
         fields = dict(fields, unknown=tuple(fields.get("unknown", ())))
         fields["nexthops"] = tuple(_routes.Nexthop(**hop) for hop in fields.get("nexthops", ()))
         routes.append(route(**fields))
-    return FakeKernel(
+    kernel = FakeKernel(
         devices=[device(**fields) for fields in current.get("devices", ())],
         others=current.get("others"),
         routes=routes,
         rp_filter_all=current.get("rp_filter_all", 0),
         rules=[rule(**fields) for fields in current.get("rules", ())],
     )
+    kernel.vrfs = {name: _devices.Vrf(*numbers) for name, numbers in current.get("vrfs", {}).items()}
+    kernel.policies = tuple(_xfrm.Policy(**fields) for fields in current.get("policies", ()))
+    kernel.disable_xfrm_all = current.get("disable_xfrm_all", 0)
+    return kernel
 
 
 def rule(**fields):
@@ -57,9 +63,9 @@ def plan_of(case, kind, kernel):
     """The plan for the case's wish on this kernel."""
     desired, purge = case["desired"], case["desired"].get("purge", False)
     if kind == "devices":
-        wanted = _devices.from_params(desired["tunnels"])
+        wanted = _device_ways.with_mtus(_devices.from_params(desired["tunnels"]), kernel.way_to)
         state = kernel.device_state([entry.device.name for entry in wanted])
-        return _device_plan.plan(state, wanted, purge, kernel.routes_of)
+        return _device_plan.plan(state, wanted, purge, kernel.routes_of, kernel.way_to)
     wanted, rules = _routes.from_params(desired.get("routes", ())), _rules.from_params(desired.get("rules", ()))
     return _route_plan.plan(kernel.route_state(wanted, purge, rules), wanted, purge, rules=rules)
 

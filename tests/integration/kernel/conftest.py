@@ -61,6 +61,7 @@ class Kernel:
         done = self.call(module, **arguments)
         assert not done.get("failed"), done["msg"]
         key = "routes" if module == "vti_route" else "tunnels"
+        assert done.get("mtus") == foretold.get("mtus")
         assert all(done[name] == foretold[name] for name in ("changed", key, "diff"))
         assert done.get("rules") == foretold.get("rules")
         again = self.call(module, **arguments)

@@ -276,3 +276,78 @@ def test_routes_of_any_shape_come_back(kernel):
     assert action == "recreated"
     assert "10.8.0.0/16" in str(reasons)
     assert kernel.sh("ip route show table all dev west; ip route show 10.9.8.0/24") == before
+
+
+def test_routes_survive_the_change_of_the_only_address(kernel):
+    kernel.tunnels({**WEST, "addresses": [{"address": "10.9.0.1/32"}]})
+    kernel.sh("ip route add 10.0.0.0/8 dev west; ip route add 10.1.0.0/16 dev west table 77 proto 99 metric 5")
+    before = kernel.sh("ip route show table all dev west proto boot; ip route show table 77")
+    kernel.tunnels({**WEST, "addresses": [{"address": "10.8.0.1/32"}]})
+    assert kernel.sh("ip route show table all dev west proto boot; ip route show table 77") == before
+    kernel.tunnels({**WEST, "addresses": []})
+    assert kernel.sh("ip route show table all dev west proto boot; ip route show table 77") == before
+
+
+def test_mtu_auto(kernel):
+    kernel.tunnels({**WEST, "addresses": [], "mtu": "auto"}, {**SIX, "mtu": "auto", "nat_t": True})
+    assert (link(kernel)["mtu"], link(kernel, "six")["mtu"]) == (1446, 1418)
+    kernel.sh("ip link set wan mtu 9000; ip route add 192.0.2.2 dev wan mtu 1400")
+    kernel.tunnels({**WEST, "addresses": [], "mtu": "auto"}, {**SIX, "mtu": "auto"})
+    assert (link(kernel)["mtu"], link(kernel, "six")["mtu"]) == (1346, 8926)
+    kernel.tunnels({**WEST, "addresses": [], "remote": "any", "mtu": "auto"})
+    assert link(kernel)["mtu"] == 8946
+    kernel.sh("ip route del default")
+    far = {**WEST, "name": "far", "remote": "198.51.100.9", "addresses": [], "mtu": "auto"}
+    assert "the kernel knows no way to 198.51.100.9; give underlay_mtu" in kernel.refuse("vti_tunnel", tunnels=[far])
+
+
+def test_vrf(kernel):
+    kernel.sh(
+        "ip link add red type vrf table 77; ip link set red up; ip route add table 77 unreachable default metric 9999"
+    )
+    kernel.tunnels(WEST)
+    kernel.sh("ip route add 10.0.0.0/8 via 10.9.0.2 dev west; ip -6 route add fd01::/48 via fd00::2 dev west table 77")
+    entries = kernel.tunnels({**WEST, "vrf": "red"})
+    assert [entry[:2] for entry in entries] == [("west", "updated"), ("192.0.2.2/32 dev wan table 77", "created")]
+    assert link(kernel)["master"] == "red"
+    assert inner(kernel) == ["10.9.0.1/32 10.9.0.2", "fd00::1/64"]
+    assert "10.0.0.0/8 via 10.9.0.2 dev west" in kernel.sh("ip route")
+    assert "fd01::/48 via fd00::2 dev west" in kernel.sh("ip -6 route show table 77")
+    assert "dev wan" in kernel.sh("ip route get vrf red 192.0.2.2")
+    moved = {**WEST, "vrf": "red", "remote": "198.51.100.7"}
+    assert [entry[1] for entry in kernel.tunnels(moved)] == ["updated", "created", "removed"]
+    assert "198.51.100.7 via 192.0.2.254 dev wan proto 158" in kernel.sh("ip -N route show table 77")
+    assert kernel.routes(purge=True) == []
+    assert [entry[1] for entry in kernel.tunnels({**moved, "vrf": ""})] == ["updated", "removed"]
+    assert "master" not in link(kernel)
+    assert "there is no VRF of this name" in kernel.refuse("vti_tunnel", tunnels=[{**WEST, "vrf": "wan"}])
+
+
+def test_many_leave_at_once(kernel):
+    many = [{"name": f"v{n}", "local": "192.0.2.1", "remote": f"198.51.100.{n}", "key": n} for n in range(1, 41)]
+    kernel.tunnels(WEST, *many)
+    kernel.sh("ip link add theirs type dummy; ip link set theirs group 4500")
+    assert [entry[1] for entry in kernel.tunnels(WEST, purge=True)] == ["kept", *["removed"] * 40]
+    assert sorted(entry["ifname"] for entry in kernel.ip("link show group 4500") if entry) == ["theirs", "west"]
+
+
+def test_recreate_keeps_sysctls_and_alias_of_others(kernel):
+    kernel.tunnels(WEST)
+    kernel.sh("ip link set west alias 'route_based.vpn of the west'; echo 1 >/proc/sys/net/ipv4/conf/west/accept_local")
+    (entry,) = kernel.tunnels({**WEST, "remote": "any"})
+    assert entry[1] == "recreated"
+    assert link(kernel)["ifalias"] == "route_based.vpn of the west"
+    assert kernel.sh("cat /proc/sys/net/ipv4/conf/west/accept_local") == "1\n"
+
+
+def test_policy_based_conn_between_the_ends_is_a_warning(kernel):
+    ends = "src 192.0.2.1 dst 192.0.2.2 proto esp mode tunnel"
+    kernel.sh(f"ip xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out tmpl {ends}")
+    assert "a conn" not in str(kernel.call("vti_tunnel", tunnels=[WEST]).get("warnings"))
+    strict = kernel.call("vti_tunnel", tunnels=[{**WEST, "sysctls": {"disable_policy": 0}}])
+    assert "a conn without a mark is between the ends of west" in str(strict["warnings"])
+    kernel.sh(f"ip xfrm policy add src 10.3.0.0/16 dst 10.4.0.0/16 dir out mark 7 mask 0xff tmpl {ends}")
+    assert "with a mark that is not the device's key" in str(kernel.call("vti_tunnel", tunnels=[WEST])["warnings"])
+    kernel.sh("ip xfrm policy flush")
+    kernel.sh(f"ip xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dir out mark 12 tmpl {ends}")
+    assert "conn" not in str(kernel.call("vti_tunnel", tunnels=[WEST]).get("warnings"))

@@ -49,7 +49,11 @@ class FakeKernel:
         self.others = dict(others or {})
         self.names = {"lo", "eth0", *names}
         self.tables = RouteTables(routes, rules)
-        self.vrf_tables = {}
+        self.disable_xfrm_all = 0
+        self.vrfs = {}
+        self.policies = ()
+        self.underlay_mtu = 1500
+        self.asked_ways_of = []
         self.rp_filter_all = rp_filter_all
         self.read_only = read_only
         self.fail_on = fail_on
@@ -81,12 +85,32 @@ class FakeKernel:
 
     def device_state(self, names):
         others = {name: self.others.get(name, "dummy") for name in names if name in self._other_names()}
-        return _devices.State(tuple(self.devices.values()), others, self._all_names(), self.rp_filter_all)
+        peers = tuple(route for route in self.routes if route.protocol == _routes.PROTOCOL_PEER)
+        indexes = {vrf.index: name for name, vrf in self.vrfs.items()}
+        devices = [dataclasses.replace(d, vrf=indexes.get(d.master, "")) for d in self.devices.values()]
+        return _devices.State(
+            tuple(devices),
+            others,
+            self._all_names(),
+            self.rp_filter_all,
+            self.disable_xfrm_all,
+            self.vrfs,
+            peers,
+            self.policies,
+        )
+
+    def way_to(self, device):
+        """Everything but 203.0.113.0/24 is behind eth0's gateway, with its MTU."""
+        self.asked_ways_of.append(device.name)
+        if device.remote.startswith("203.0.113.") or (device.remote == _devices.ANY and device.local == "203.0.113.1"):
+            return None
+        gateway = "2001:db8::fe" if ":" in device.remote else "192.0.2.254"
+        return _devices.Way("eth0", "" if device.remote == _devices.ANY else gateway, self.underlay_mtu)
 
     def route_state(self, wanted, purge, rules=()):
+        tables = {vrf.index: vrf.table for vrf in self.vrfs.values()}
         tunnels = tuple(
-            _routes.Tunnel(d.name, d.remote, d.enabled, d.local, self.vrf_tables.get(d.master, 0))
-            for d in self.devices.values()
+            _routes.Tunnel(d.name, d.remote, d.enabled, d.local, tables.get(d.master, 0)) for d in self.devices.values()
         )
         return self.tables.state(wanted, purge, rules, tunnels, self._all_names())
 
@@ -181,6 +205,10 @@ class FakeKernel:
         live = dataclasses.replace(live, **fields)
         if not _devices.MTU_MIN <= live.mtu <= _devices.MTU_MAX[live.kind]:
             self._refuse("mtu greater than device maximum (EINVAL)", operation)
+        if operation.master is not None and live.enabled:
+            # The kernel takes it down and up again.
+            live = dataclasses.replace(live, addresses=tuple(a for a in live.addresses if ":" not in a.address))
+            self._drop_routes_of(live.name)
         if operation.enabled is False or live.mtu < _devices.MTU_MIN_IPV6:
             live = dataclasses.replace(live, addresses=tuple(a for a in live.addresses if ":" not in a.address))
         if operation.enabled is False:
@@ -190,6 +218,11 @@ class FakeKernel:
     def DelDevice(self, operation):
         self.devices.pop(operation.name, None)
         self._drop_routes_of(operation.name)
+
+    def DelGroup(self, operation):
+        for name in [name for name, live in self.devices.items() if live.group == operation.group]:
+            del self.devices[name]
+            self._drop_routes_of(name)
 
     def _drop_routes_of(self, name):
         self.routes = [r for r in self.routes if name not in (r.device, *(hop.device for hop in r.nexthops))]
@@ -211,6 +244,8 @@ class FakeKernel:
             # Those that came later in the same network are its secondaries, and go with it.
             left = [a for i, a in enumerate(live.addresses) if i < position or a.network != operation.inner.network]
             self.routes = [r for r in self.routes if not self._leans_on(r, live.name, operation.inner)]
+            if not any(":" not in a.address for a in left):  # the last one: IPv4 is switched off for the device
+                self.routes = [r for r in self.routes if r.device != live.name or r.family == 6]
         self.devices[live.name] = dataclasses.replace(live, addresses=tuple(left))
 
     @staticmethod

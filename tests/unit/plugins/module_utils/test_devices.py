@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import golden
 import pytest
-from ansible_collections.route_based.vpn.plugins.module_utils import _device_plan, _devices
+from ansible_collections.route_based.vpn.plugins.module_utils import _device_plan, _device_ways, _devices
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from fakes.kernel import FakeKernel, device, route
 from hypothesis import given
@@ -50,13 +50,13 @@ def test_routes_are_read_only_for_a_device_that_is_made_anew():
     kernel = FakeKernel([device(**{**WEST, "key": 12})], routes=[route(destination="10.0.0.0/8", device="west")])
     for remote, asked in (("192.0.2.3", []), ("any", ["west"])):
         wanted = _devices.from_params([{**WEST, "remote": remote}])
-        _device_plan.plan(kernel.device_state(["west"]), wanted, False, kernel.routes_of)
+        _device_plan.plan(kernel.device_state(["west"]), wanted, False, kernel.routes_of, kernel.way_to)
         assert kernel.asked_routes_of == asked
 
 
 def test_long_warning_is_cut_short():
     wanted = _devices.from_params([{**WEST, "name": f"v{n}", "remote": f"192.0.2.{n}"} for n in range(10, 18)])
-    plan = _device_plan.plan(FakeKernel(rp_filter_all=1).device_state([]), wanted, False, lambda name: ())
+    plan = _device_plan.plan(FakeKernel(rp_filter_all=1).device_state([]), wanted, False, lambda name: (), None)
     assert "v10, v11, v12, v13, v14 and 3 more" in plan.warnings[0]
 
 
@@ -113,6 +113,19 @@ def test_long_warning_is_cut_short():
         ({"mtu": 0}, "has to be 68 to 65515"),
         ({"mtu": 67}, "has to be 68 to 65515"),
         ({"mtu": 65516}, "has to be 68 to 65515"),
+        ({"mtu": "big"}, "is neither a number of bytes nor auto"),
+        ({"mtu": "1400.5"}, "is neither a number of bytes nor auto"),
+        ({"mtu": "0x578"}, "is neither a number of bytes nor auto"),
+        ({"mtu": ""}, "is neither a number of bytes nor auto"),
+        ({"mtu": "auto", "esp": "rot13"}, "esp='rot13': has the cipher 'rot13', whose overhead is not known"),
+        ({"esp": "aes_gcm512"}, "whose overhead is not known"),
+        ({"esp": "aes-sha1,,"}, "whose overhead is not known"),
+        ({"underlay_mtu": 575}, "underlay_mtu=575: has to be 576 to 65535"),
+        ({"underlay_mtu": 65536}, "has to be 576 to 65535"),
+        ({"underlay_mtu": -1}, "has to be 576 to 65535"),
+        ({"vrf": "a/b"}, "vrf='a/b': is not a device name"),
+        ({"vrf": "x" * 16}, "is not a device name"),
+        ({"vrf": "ip_vti0"}, "fallback device"),
         ({"mtu": -1}, "has to be 68 to 65515"),
         ({"local": "2001:db8::1", "remote": "2001:db8::2", "mtu": 65496}, "has to be 68 to 65495"),
         ({"mtu": 1279, "addresses": [{"address": "fd00::1/64"}]}, "1280 or more"),
@@ -236,12 +249,14 @@ def test_any_plan_that_is_not_refused_works_and_leaves_nothing_to_do(live, tunne
     kernel = FakeKernel(live, routes=[route(destination=f"10.{n}.0.0/16", device=d.name) for n, d in enumerate(live)])
     wanted = _devices.from_params(tunnels)
     try:
-        plan = _device_plan.plan(kernel.device_state(["a", "b", "c", "d"]), wanted, purge, kernel.routes_of)
+        plan = _device_plan.plan(
+            kernel.device_state(["a", "b", "c", "d"]), wanted, purge, kernel.routes_of, kernel.way_to
+        )
     except InputErrors:
         return
     for _name, operation in plan.work:
         kernel.apply(operation)
-    again = _device_plan.plan(kernel.device_state([]), wanted, purge, kernel.routes_of)
+    again = _device_plan.plan(kernel.device_state([]), wanted, purge, kernel.routes_of, kernel.way_to)
     assert again.work == ()
 
 
@@ -263,3 +278,33 @@ def test_fake_kernel_refuses_what_the_real_one_refuses():
         with pytest.raises(StoreError):
             kernel.apply(operation)
     assert kernel.devices == {"west": west}
+
+
+@pytest.mark.parametrize(
+    ("tunnel", "words"),
+    [
+        ({"remote": "203.0.113.7"}, "the kernel knows no way to 203.0.113.7; give underlay_mtu"),
+        ({"local": "203.0.113.1", "remote": "any"}, "the kernel knows no way to 203.0.113.1"),
+        (
+            {"addresses": [{"address": "fd00::1/64"}]},
+            "of an underlay of 1300 bytes 1246 are left",
+        ),
+    ],
+)
+def test_mtu_that_cannot_be_worked_out(tunnel, words):
+    kernel = FakeKernel()
+    kernel.underlay_mtu = 1300
+    ends = {"name": "v", "local": "192.0.2.1", "remote": "192.0.2.2", "key": 1, "mtu": "auto"}
+    with pytest.raises(InputErrors) as caught:
+        _device_ways.with_mtus(_devices.from_params([{**ends, **tunnel}]), kernel.way_to)
+    assert words in str(caught.value)
+    given = _devices.from_params([{**ends, "remote": "203.0.113.7", "underlay_mtu": 1500}])
+    assert _device_ways.with_mtus(given, kernel.way_to)[0].device.mtu == 1446
+
+
+def test_nobody_asks_for_ways_that_nobody_needs():
+    kernel = FakeKernel()
+    entry = {"name": "v", "local": "192.0.2.1", "remote": "192.0.2.2", "key": 1}
+    wanted = _device_ways.with_mtus(_devices.from_params([entry]), kernel.way_to)
+    _device_plan.plan(kernel.device_state([]), wanted, False, kernel.routes_of, kernel.way_to)
+    assert kernel.asked_ways_of == []

@@ -27,12 +27,9 @@ class FakeKernel:
     def __exit__(self, *_exc):
         pass
 
-    def device_state(self, names):
-        assert not names
-        return _devices.State((VTI,))
-
-    def routes_of(self, name):
-        return (ROUTE, _routes.Route("fe80::/64", device="vti5")) if name == "vti5" else ()
+    def info(self):
+        routes = (ROUTE, _routes.Route("fe80::/64", device="vti5"), _routes.Route("10.7.0.0/16", protocol=4))
+        return _info.Kernel((VTI,), routes, {"vti5": "red"}, {"vti5": {"rx_bytes": 7}})
 
 
 @pytest.fixture(params=VERSIONS)
@@ -73,6 +70,20 @@ def test_all_conns_joined_with_device_and_routes(run, fake):
     assert (second["name"], second["established"], second["since"]) == ("b", False, None)
     assert second["device"] is None
     assert fake.writes == []
+
+
+def test_devices_and_routes(run, fake):
+    result = run(names=["b", "a"])
+    (device,) = result["devices"]
+    assert (device["name"], device["master"], device["counters"]) == ("vti5", "red", {"rx_bytes": 7})
+    assert (device["conns"], device["remote"]) == (["a"], "192.0.2.2")
+    assert [route["destination"] for route in result["routes"]] == ["10.0.0.0/8"]
+
+
+def test_without_names_pluto_is_not_asked(run, fake, monkeypatch):
+    monkeypatch.setattr(fake, "run", None)
+    result = run(names=[])
+    assert (result["conns"], len(result["devices"])) == ([], 1)
 
 
 def test_names_are_shown_in_their_order_loaded_or_not(run):

@@ -42,7 +42,27 @@ TUNNELS = [
 def lines() -> list[str]:
     """The lines for the two tunnels."""
     checked = _tunnels.normalise(TUNNELS)
-    return _restore.lines(_tunnels.devices(checked), _tunnels.routes(checked))
+    return _restore.lines(_tunnels.devices(checked), [*_tunnels.routes(checked), *ROUTES], RULES)
+
+
+ROUTES = [
+    {"destination": "10.3.0.0/16", "nexthops": [{"device": "vti7", "weight": 2}, {"device": "vti01"}], "metric": 7},
+    {
+        "destination": "10.4.0.0/16",
+        "device": "vti01",
+        "table": "100",
+        "source": "10.0.1.1",
+        "mtu": 1380,
+        "advmss": 1340,
+    },
+    {"destination": "10.5.0.0/16", "type": "blackhole"},
+    {"destination": "10.6.0.0/16", "device": "vti01", "state": "absent"},
+]
+RULES = [
+    {"priority": 1000, "from": "10.1.0.0/16", "fwmark": "5/0xff", "table": "100"},
+    {"priority": 1001, "to": "fd00::/8", "type": "unreachable"},
+    {"priority": 1002, "to": "fd00::/8", "type": "prohibit", "state": "absent"},
+]
 
 
 def test_lines() -> None:
@@ -62,6 +82,11 @@ def test_lines() -> None:
         "ip route replace unreachable 10.0.0.0/8 metric 4278198272 proto 157",
         "ip route replace 10.0.0.0/8 dev vti01 proto 157",
         "ip route replace fd00::/8 dev vti7 proto 157",
+        "ip route replace 10.3.0.0/16 metric 7 proto 157 nexthop dev vti01 nexthop dev vti7 weight 2",
+        "ip route replace 10.4.0.0/16 dev vti01 table 100 src 10.0.1.1 mtu 1380 advmss 1340 proto 157",
+        "ip route replace blackhole 10.5.0.0/16 proto 157",
+        "rule4 add priority 1000 from 10.1.0.0/16 fwmark 0x5/0xff lookup 100 protocol 157",
+        "rule6 add priority 1001 from all to fd00::/8 unreachable protocol 157",
     ]
 
 
@@ -79,4 +104,5 @@ def test_script_goes_on_after_a_failure_and_says_so(tmp_path: Path) -> None:
     assert told == [
         *[line.replace("device ", "link add ", 1) for line in lines() if line.startswith("device ")],
         *[line.replace("ip ", "", 1) for line in lines() if line.startswith("ip ")],
+        *[f"rule {line[6:]}" for line in lines() if line.startswith("rule")],
     ]
