@@ -10,6 +10,7 @@ mkdir -p .build/kernel/site
 for path in .venv/lib/python3*/site-packages/{ansible,py.py,pytest,_pytest,pluggy,iniconfig,packaging,pygments,yaml}; do
   ln -sfn "$PWD/$path" ".build/kernel/site/${path##*/}"
 done
+# shellcheck disable=SC2034 # used where this is sourced
 KERNEL_SITE=.build/kernel/site:$(tests/tree)
 
 fetch_pyroute2() {

@@ -14,11 +14,11 @@ WEST = {
 
 
 def test_devices_and_routes(kernel):
-    kernel.tunnels(WEST, {"name": "six", "local": "2001:db8::1", "remote": "2001:db8::2", "key": 6})
+    kernel.sh("ip link add red up type vrf table 77; ip route add 10.7.0.0/16 dev wan")
+    kernel.tunnels(WEST, {"name": "six", "local": "2001:db8::1", "remote": "2001:db8::2", "key": 6, "vrf": "red"})
     kernel.routes(
         {"destination": "10.0.0.0/8", "device": "west"}, {"destination": "fd01::/48", "device": "six", "table": 7}
     )
-    kernel.sh("ip link add red type vrf table 77; ip link set six master red; ip route add 10.7.0.0/16 dev wan")
     kernel.sh("ping -c 3 -i 0.2 -W 1 10.0.0.1 || true")
     result = kernel.call("vpn_info", names=[])
     six, west = result["devices"]

@@ -21,7 +21,7 @@ class Peer:
         self.address, self.inner, self.name = f"192.0.2.{number}", f"10.{number}.0.1", f"peer{number}"
         self.process = subprocess.Popen(["unshare", "-n", "sleep", "120"])
         kernel.sh(
-            f"while [ $(readlink /proc/{self.process.pid}/ns/net) = $(readlink /proc/self/ns/net) ]; do sleep 0.05; done;"
+            f"while [ /proc/{self.process.pid}/ns/net -ef /proc/self/ns/net ]; do sleep 0.05; done;"
             f"ip link add {self.name} type veth peer name out netns {self.process.pid};"
             f"ip link set {self.name} up; ip route add {self.address}/32 dev {self.name}"
         )
