@@ -10,6 +10,7 @@ The kernel changes no rule in place: another one is added before the old one goe
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _change, _routes
@@ -65,13 +66,18 @@ def _step(entry: Wanted, found: list[Rule], refused: Refusals) -> Step:
     if not found:
         change = _change.Change(name, _change.CREATED, None, rule.as_dict(), ("there was no such rule",), KIND)
         return change, [AddRule(rule)]
-    # A second one of protocol 0 stays: the kernel takes that for any protocol, and would delete ours.
-    others = [other for other in found if other != rule and (other.protocol or not as_wanted)] + as_wanted[1:]
+    others = [other for other in found if other != rule and not _hides_ours(other, rule, as_wanted)] + as_wanted[1:]
     if not others:
         return _kept(name, rule), []
     reasons = _change.differences(others[0].as_dict(), rule.as_dict()) or ("it was there twice",)
     change = _change.Change(name, _change.UPDATED, others[0].as_dict(), rule.as_dict(), reasons, KIND)
     return change, [*([] if as_wanted else [AddRule(rule)]), *(DelRule(other) for other in others)]
+
+
+def _hides_ours(other: Rule, rule: Rule, ours: t.Sequence[Rule]) -> bool:
+    """Whether a rule cannot be deleted without ours: the kernel takes protocol 0 for any protocol, and would delete the
+    first of the two. It does the same as ours, and stays."""
+    return bool(ours) and other.protocol == 0 and dataclasses.replace(other, protocol=rule.protocol) == rule
 
 
 def _kept(name: str, rule: t.Optional[Rule] = None) -> _change.Change:
