@@ -23,7 +23,8 @@ class Peer:
         kernel.sh(
             f"while [ /proc/{self.process.pid}/ns/net -ef /proc/self/ns/net ]; do sleep 0.05; done;"
             f"ip link add {self.name} type veth peer name out netns {self.process.pid};"
-            f"ip link set {self.name} up; ip route add {self.address}/32 dev {self.name}"
+            # No link-local address, which would come a second later and look like a module's doing.
+            f"ip link set {self.name} addrgenmode none up; ip route add {self.address}/32 dev {self.name}"
         )
         self.kernel = kernel
         self.sh(
