@@ -7,102 +7,26 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
-import json
 import os
-import re
 import tempfile
 import typing as t
 
+from ansible_collections.route_based.vpn.plugins.module_utils import _files, _main_conf, _status
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
-from ansible_collections.route_based.vpn.plugins.module_utils import _status
-from ansible_collections.route_based.vpn.plugins.module_utils._change import (
-    CREATED,
-    KEPT,
-    REMOVED,
-    UPDATED,
-    diff,
-    report,
-)
-from ansible_collections.route_based.vpn.plugins.module_utils._conns import (
-    THEN,
-    Found,
-    Step,
-    Wanted,
-    merged,
-    plan,
-    sections_of,
-    wanted_conns,
-)
+from ansible_collections.route_based.vpn.plugins.module_utils._change import differences
+from ansible_collections.route_based.vpn.plugins.module_utils._conn_memory import Known, Memory
+from ansible_collections.route_based.vpn.plugins.module_utils._conns import THEN, Found, Step, Wanted, wanted_conns
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
 
-MEMORY_DIR = "/run/route_based.vpn"
-MAIN_CONFIG = "/etc/ipsec.conf"
+MAIN_SECRETS = "/etc/ipsec.secrets"
 
 
-class Memory:
-    """What pluto has loaded from one file, kept in /run: fingerprint and pluto's serial numbers of each conn."""
-
-    def __init__(self, path: str, folder: t.Optional[str] = None) -> None:
-        self._path = path
-        digest = hashlib.sha256(path.encode()).hexdigest()[:8]
-        self._file = os.path.join(folder or MEMORY_DIR, f"{os.path.basename(path)}.{digest}.json")
-
-    def read(self, identity: t.Optional[str]) -> t.Optional[dict[str, t.Any]]:
-        """By name, or None where nothing is known of the pluto that runs."""
-        try:
-            with open(self._file, encoding="utf-8") as file:
-                data = json.load(file)
-            return dict(data["conns"]) if identity and data["pluto"] == identity else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def write(self, identity: t.Optional[str], conns: dict[str, t.Any]) -> None:
-        """Replace what is known."""
-        os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
-        data = json.dumps({"path": self._path, "pluto": identity, "conns": conns}, indent=1)
-        write_file(self._file, data)
-
-
-def write_file(path: str, text: str) -> None:
-    """Replace a file in one step, readable by root only; the old one stays whole whatever happens.
-
-    The temporary name begins with a dot and has no ending, so that libreswan's include never sees it.
-    """
-    handle, temporary = tempfile.mkstemp(prefix=".route_based_vpn-", dir=os.path.dirname(path))
+def _raw(path: str) -> t.Optional[str]:
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
-def read_file(path: str) -> t.Optional[str]:
-    """The text of our file; None where there is none. A file of somebody else is refused."""
-    try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
-            text = file.read()
-    except FileNotFoundError:
-        return None
-    if text and not conf.owned(text):
-        raise StoreError(
-            f"{path} was not written by this module (its first line is not {conf.HEADER!r}):"
-            " it is left as it is; choose another path, or move the file away"
-        )
-    return text
-
-
-def _mtime(path: str) -> t.Optional[int]:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return None
+        return _files.read(path)
+    except StoreError:
+        return ""
 
 
 def _unusable(conn: _status.ConnStatus) -> str:
@@ -114,55 +38,79 @@ def _unusable(conn: _status.ConnStatus) -> str:
     return ""
 
 
-def _conns_of(text: t.Optional[str]) -> dict[str, Wanted]:
+def _conns_of(text: t.Optional[str], defaults: t.Mapping[str, str]) -> dict[str, Wanted]:
     """The conns of a file as it is; nothing where it was edited into something that is refused."""
     try:
-        return wanted_conns(text)
+        return wanted_conns(text, None, defaults)
     except InputErrors:
         return {}
 
 
 class File:
-    """One file of conns, and the conns that pluto has from it."""
+    """One file of conns with the secrets that belong to it, and the conns that pluto has from it."""
 
     def __init__(self, path: str, pluto: Pluto, load: bool = True, memory: t.Optional[Memory] = None) -> None:
         self.path = path
         self.load = load
+        self.secrets_path = f"{os.path.splitext(path)[0]}.secrets"
         self._pluto = pluto
         self._memory = memory or Memory(path)
-        self.old_text = read_file(path)
-        self.old = _conns_of(self.old_text)
+        self.around = _main_conf.read(path)
+        self.old_text = _files.read(path)
+        self.old_secrets = _files.read(self.secrets_path)
+        self.old = _conns_of(self.old_text, self.around.defaults)
         self._doubtful: set[str] = set()
         self._identity = pluto.identity() if load else None
+        self._known: t.Optional[Known] = None
+        self._status: t.Optional[_status.Status] = None
         self.found: dict[str, Found] = {}
 
     def look(self, wanted: t.Collection[str]) -> None:
         """Read what pluto has of the wanted conns and of the old ones."""
         if self._identity:
             self._pluto.settle()
-        status = self._pluto.status()
-        remembered = self._memory.read(self._identity)
-        for name in dict.fromkeys([*wanted, *self.old, *(remembered or {})]):
-            if name in status.conns:
-                conn = status.conns[name]
-                print_ = self._loaded_text(conn, remembered)
+        self._status = self._pluto.status()
+        self._known = self._memory.read(self._identity)
+        remembered = self._known["conns"] if self._known else {}
+        for name in dict.fromkeys([*wanted, *self.old, *remembered]):
+            if name in self._status.conns:
+                conn = self._status.conns[name]
+                print_ = self._loaded_text(conn)
                 self.found[name] = Found(print_, conn.busy, conn.routed, conn.kept_up)
-        for name in remembered or {}:
+        for name in remembered:
             if name in self.found and name not in wanted:
                 self.old.setdefault(name, Wanted(name, {}, conf.LOADED))
 
-    def _loaded_text(self, conn: _status.ConnStatus, remembered: t.Optional[dict[str, t.Any]]) -> t.Optional[str]:
+    def _loaded_text(self, conn: _status.ConnStatus) -> t.Optional[str]:
         """The fingerprint of what pluto has loaded, where that is certain."""
         in_file = self.old[conn.name].fingerprint if conn.name in self.old else None
-        if remembered is None:
-            # pluto started after the file was written, so it loaded the file as it is (addconn --autoall).
-            started = self._pluto.started_at()
-            return in_file if in_file and started and os.stat(self.path).st_mtime < started else None
-        known = remembered.get(conn.name) or {}
+        if self._known is None:
+            # pluto started after the files were written, so it loaded them as they are (addconn --autoall).
+            return in_file if in_file and self._older_than_pluto() else None
+        known = self._known["conns"].get(conn.name) or {}
         if known.get("serials") == conn.serials:
             return t.cast("t.Optional[str]", known.get("fingerprint"))
         # Somebody loaded it by hand since: from the file, whose text is certain unless it was edited.
-        return in_file if known.get("mtime") == _mtime(self.path) else None
+        return in_file if known.get("mtime") == _files.mtime(self.path) else None
+
+    def _older_than_pluto(self) -> bool:
+        """Whether our file, and each that has a C(conn %default), was written before pluto started."""
+        started = self._pluto.started_at()
+        times = [_files.mtime(path) for path in (self.path, *self.around.default_files)]
+        return started is not None and all(when is not None and when < started * 1e9 for when in times)
+
+    def warnings(self) -> list[str]:
+        """What stands around our file and bears on what pluto does, but is not ours to change."""
+        if self._known is None:
+            return []
+        moved = differences(self._known["defaults"], self.around.defaults)
+        found = [f"conn %default of {', '.join(self.around.default_files) or 'another file'}: {m}" for m in moved]
+        if self._known["setup"] != self.around.setup_digest:
+            found.append(
+                "config setup changed since pluto started, which reads it at its start only; a restart of pluto"
+                " brings it about, and drops every tunnel"
+            )
+        return found
 
     def check(self, text: str, folder: str) -> None:
         """Ask the installed libreswan about a text before anything is touched."""
@@ -177,44 +125,54 @@ class File:
             words = words.replace(staged, self.path)
             raise StoreError(f"the installed libreswan refuses the conns, nothing was changed: {words}")
 
-    def foreign(self, names: t.Iterable[str]) -> None:
-        """Refuse a name that another file has: libreswan loads the first conn of a name, silently."""
-        wanted = set(names)
-        others = [MAIN_CONFIG, *sorted(glob.glob(os.path.join(os.path.dirname(self.path), "*.conf")))]
-        for other in others:
-            if not os.path.isfile(other) or os.path.realpath(other) == os.path.realpath(self.path):
-                continue
-            with open(other, encoding="utf-8", errors="replace") as file:
-                twice = wanted.intersection(re.findall(r"^conn[ \t]+\"?([^\s\"]+)", file.read(), re.M))
-            if twice:
+    def in_place(self, names: t.Iterable[str], secrets: bool) -> None:
+        """Refuse a name that another file has, since libreswan loads the first conn of a name, silently; and a file
+        that libreswan does not read."""
+        for name in names:
+            if name in self.around.conns:
                 raise StoreError(
-                    f"conn {', '.join(sorted(twice))}: {other} has a conn of this name too, and"
+                    f"conn {name}: {self.around.conns[name]} has a conn of this name too, and"
                     " libreswan would load the first that it meets: remove or rename one"
                 )
+        main = _main_conf.MAIN
+        if os.path.exists(main) and os.path.realpath(self.path) not in self.around.files:
+            raise StoreError(f"{main} does not include {self.path}: choose a path that it includes, or add one")
+        if secrets and not _main_conf.includes(MAIN_SECRETS, self.secrets_path):
+            raise StoreError(
+                f"{MAIN_SECRETS} does not include {self.secrets_path}: add 'include /etc/ipsec.d/*.secrets'"
+            )
 
-    def apply(self, text: t.Optional[str], steps: list[Step]) -> None:
-        """Put the new text (None: no file) in place and carry the steps out, or put everything back."""
-        self._install(text)
+    def apply(self, text: t.Optional[str], secrets: t.Optional[str], steps: list[Step]) -> None:
+        """Put the new text and secrets (None: no file) in place and carry the steps out, or put everything back."""
+        self._install(text, secrets)
         if not self.load:
             return
         done: list[str] = []
         try:
+            if secrets != self.old_secrets:
+                self._pluto.reread_secrets()
             self._carry_out(steps, done)
         except StoreError as exc:
             raise StoreError(f"{exc}; {self._undo(steps, done)}") from exc
         finally:
-            self._remember()
+            self._status = None
+            self.remember()
 
-    def _install(self, text: t.Optional[str]) -> None:
-        if text == self.old_text:
-            return
+    def _install(self, text: t.Optional[str], secrets: t.Optional[str]) -> None:
+        path = self.secrets_path
         try:
-            if text is None:
-                os.unlink(self.path)
-            else:
-                write_file(self.path, text)
+            if secrets != self.old_secrets:
+                _files.replace(path, secrets)
+            path = self.path
+            if text != self.old_text:
+                _files.replace(path, text)
         except OSError as exc:
-            raise StoreError(f"{self.path} could not be written, nothing was changed: {exc}") from exc
+            words = f"{path} could not be written, nothing was changed: {exc}"
+            try:
+                self._install_old()
+            except OSError as again:
+                words = f"{path} could not be written: {exc}; putting {self.secrets_path} back failed too: {again}"
+            raise StoreError(words) from exc
 
     def _carry_out(self, steps: list[Step], done: list[str]) -> None:
         names = [step.change.name for step in steps if step.load]
@@ -265,7 +223,10 @@ class File:
         touched = [s.change.name for s in steps if s.change.name in done and (s.load or s.delete)]
         self._doubtful = set(touched)
         try:
+            rewritten = _raw(self.secrets_path) != self.old_secrets
             self._install_old()
+            if rewritten:
+                self._pluto.reread_secrets()
             self._reload_old(touched)
         except (StoreError, OSError) as exc:
             return f"putting things back failed too: {exc}"
@@ -279,80 +240,23 @@ class File:
         self._bring({name: THEN[state] for name, state in states.items() if state in THEN})
 
     def _install_old(self) -> None:
-        if self.old_text is None:
-            if os.path.exists(self.path):
-                os.unlink(self.path)
-        else:
-            write_file(self.path, self.old_text)
+        """Put back those files that are not as they were."""
+        for path, text in ((self.path, self.old_text), (self.secrets_path, self.old_secrets)):
+            if _raw(path) != text:
+                _files.replace(path, text)
 
-    def _remember(self) -> None:
+    def remember(self) -> None:
         """Write down what pluto has now from the file, as far as it is certain."""
         try:
-            status = self._pluto.status()
+            status = self._status or self._pluto.status()
         except StoreError:
             return  # pluto is gone, and with it everything there was to remember
-        mtime = _mtime(self.path)
+        mtime = _files.mtime(self.path)
         conns = {
-            name: {
-                "fingerprint": want.fingerprint,
-                "serials": status.conns[name].serials,
-                "mtime": mtime,
-            }
-            for name, want in _conns_of(read_file(self.path)).items()
+            name: {"fingerprint": want.fingerprint, "serials": status.conns[name].serials, "mtime": mtime}
+            for name, want in _conns_of(_files.read(self.path), self.around.defaults).items()
             if name in status.conns and name not in self._doubtful
         }
-        self._memory.write(self._identity, conns)
-
-
-def run(module: t.Any) -> dict[str, t.Any]:
-    """The flow of the module ipsec_conn: read, plan, check mode ends here, check, apply, report."""
-    params = module.params
-    file = File(params["path"], Pluto(module.run_command), params["load"])
-    text, states = _new_text(params, file.old_text)
-    wanted = wanted_conns(text, states)
-    if file.load:
-        _look(module, file, wanted)
-    steps = plan(wanted, file.old, file.found, file.load)
-    changes = [step.change for step in steps]
-    changed = text != file.old_text or any(change.changed for change in changes)
-    if changed and not module.check_mode:
-        if text is not None and text != file.old_text:
-            file.foreign(wanted)
-            file.check(text, module.tmpdir)
-        file.apply(text, steps)
-    return {
-        "changed": changed,
-        "conns": report(changes),
-        "file": _file_action(file.old_text, text),
-        "diff": diff(changes),
-    }
-
-
-def _new_text(params: dict[str, t.Any], old_text: t.Optional[str]) -> tuple[t.Optional[str], dict[str, str]]:
-    """The text that the file is to have, and the states that its auto= cannot say."""
-    if params["state"] == "absent":
-        return None, {}
-    if params["content"] is not None:
-        return conf.with_header(params["content"]), {}
-    sections, states, absent = sections_of(params["conns"])
-    return merged(old_text, sections, absent, params["purge"]), states
-
-
-def _look(module: t.Any, file: File, wanted: dict[str, Wanted]) -> None:
-    """Where nothing can be asked there is nothing loaded, which is enough to foretell what would be done."""
-    try:
-        if not module.get_bin_path("ipsec", opt_dirs=["/usr/sbin", "/usr/local/sbin"]):
-            raise StoreError("libreswan is not installed: there is no program 'ipsec'")
-        file.look(wanted)
-    except StoreError as exc:
-        if not module.check_mode and (wanted or file.old):
-            raise
-        module.warn(str(exc))
-
-
-def _file_action(old: t.Optional[str], new: t.Optional[str]) -> str:
-    if old == new:
-        return KEPT
-    if old is None:
-        return CREATED
-    return REMOVED if new is None else UPDATED
+        # What pluto has read of config setup stays that until it starts again.
+        setup = self._known["setup"] if self._known else self.around.setup_digest
+        self._memory.write(self._identity, {"conns": conns, "defaults": self.around.defaults, "setup": setup})

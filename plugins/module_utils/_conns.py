@@ -12,11 +12,9 @@ as a fingerprint of each conn's text, and a conn with an equal one is left alone
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
-from ansible_collections.route_based.vpn.plugins.module_utils import _values
 from ansible_collections.route_based.vpn.plugins.module_utils._change import (
     CREATED,
     KEPT,
@@ -25,7 +23,6 @@ from ansible_collections.route_based.vpn.plugins.module_utils._change import (
     Change,
     differences,
 )
-from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
 
 Options = dict[str, str]
 #: What a conn that was just loaded still needs for its state.
@@ -71,14 +68,19 @@ class Step:
     then: str = ""
 
 
-def wanted_conns(text: t.Optional[str], states: t.Optional[dict[str, str]] = None) -> dict[str, Wanted]:
-    """The conns that a text asks to be loaded, by name; a state given by name goes before auto=."""
+def wanted_conns(
+    text: t.Optional[str],
+    states: t.Optional[t.Mapping[str, str]] = None,
+    defaults: t.Optional[t.Mapping[str, str]] = None,
+) -> dict[str, Wanted]:
+    """The conns that a text asks to be loaded, by name; a state given by name goes before auto=. C(defaults) are those
+    of a C(conn %default) in another file."""
     if text is None:
         return {}
     parsed = conf.parse(text)
     result = {}
     for conn in parsed.conns:
-        options = conf.effective(parsed, conn.name)
+        options = conf.effective(parsed, conn.name, defaults)
         state = (states or {}).get(conn.name) or conf.wanted_state(options)
         if state is not None:
             options.pop("auto", None)
@@ -140,65 +142,6 @@ def _state_step(want: Wanted, found: Found, before: t.Optional[dict[str, t.Any]]
     moved = differences(before, after) if before else ()
     reasons = moved + ((reason,) if reason else ())
     return Step(Change(want.name, UPDATED if reasons else KEPT, before, after, reasons), then=then)
-
-
-def sections_of(conns: list[dict[str, t.Any]]) -> tuple[list[conf.Conn], dict[str, str], set[str]]:
-    """The module's list of conns as sections, the states that they ask for, and the names of the absent ones."""
-    errors: list[InputError] = []
-    places: dict[str, int] = {}
-    sections, states, absent = [], {}, set()
-    for number, conn in enumerate(conns):
-        name, state = conn["name"], conn["state"]
-        item = f"conns[{number}] ({name})"
-        if name in places:
-            reason = f"is already conns[{places[name]}]"
-            errors.append(InputError(item, "name", name, reason))
-        places.setdefault(name, number)
-        try:
-            _values.conn_name(name)
-        except ValueError as exc:
-            errors.append(InputError(f"conns[{number}]", "name", name, str(exc)))
-        if state == conf.ABSENT:
-            absent.add(name)
-            continue
-        states[name] = state
-        options = _options(item, conn.get("options") or {}, errors)
-        auto = conf.Option("auto", conf.STATE_AUTOS[state])
-        sections.append(conf.Conn(name, (*options, auto)))
-    if errors:
-        raise InputErrors(errors)
-    return sections, states, absent
-
-
-def _options(item: str, values: dict[str, t.Any], errors: list[InputError]) -> list[conf.Option]:
-    options: list[conf.Option] = []
-    for given, value in values.items():
-        key = str(given).replace("_", "-")
-        text = _option_text(value)
-        reason = "is set with the conn's state" if key == "auto" else ""
-        if text is None:
-            reason = "is no text, number, yes/no, or list of such"
-        reason = reason or conf.option_reason(key, text or "")
-        if reason:
-            errors.append(InputError(item, key, value, reason))
-        elif any(option.key == key for option in options):
-            errors.append(InputError(item, key, value, "is given twice, with '-' and with '_'"))
-        else:
-            shown = str(_values.mark(text or "")) if key in conf.MARKS else text or ""
-            options.append(conf.Option(key, shown))
-    return options
-
-
-def _option_text(value: object) -> t.Optional[str]:
-    """As libreswan writes it: C(yes), a number, C({a b}) for a list; None for what it has no words for."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (str, int)):
-        return str(value)
-    if isinstance(value, list) and value and all(isinstance(v, (str, int)) for v in value):
-        words = [str(v) for v in value]
-        return "{" + " ".join(words) + "}" if all(re.fullmatch(r"[^\s{}]+", w) for w in words) else None
-    return None
 
 
 def merged(old_text: t.Optional[str], sections: list[conf.Conn], absent: set[str], purge: bool) -> t.Optional[str]:

@@ -16,10 +16,11 @@ import hashlib
 import re
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _values
+from ansible_collections.route_based.vpn.plugins.module_utils import _files, _values
+from ansible_collections.route_based.vpn.plugins.module_utils._conn_options import option_reason, plain
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
+from ansible_collections.route_based.vpn.plugins.module_utils._versions import MARKS
 
-HEADER = "# Managed by Ansible (route_based.vpn.ipsec_conn): edits are overwritten."
 DEFAULT = "%default"
 
 LOADED, STARTED, ONDEMAND, STOPPED, ABSENT = "loaded", "started", "ondemand", "stopped", "absent"
@@ -33,9 +34,6 @@ AUTO_STATES: dict[str, t.Optional[str]] = {
 }
 STATE_AUTOS = {LOADED: "add", STOPPED: "add", STARTED: "start", ONDEMAND: "ondemand"}
 
-MARKS = ("mark", "mark-in", "mark-out")
-VALUE_MAX = 4000
-_KEYWORD = re.compile(r"[a-z][a-z0-9_-]*")
 _OPTION = re.compile(
     r"[ \t]+(?P<key>[^\s=]+)[ \t]*=[ \t]*"
     r"""(?:"(?P<quoted>[^"]*)"|(?P<braced>\{[^"{}]*\})|(?P<bare>[^\s"{}]*))"""
@@ -79,14 +77,9 @@ class Conf:
         return [conn for name, conn in self.sections.items() if name != DEFAULT]
 
 
-def owned(text: str) -> bool:
-    """Whether a file begins with the line that marks it as ours."""
-    return text.split("\n", 1)[0].rstrip() == HEADER
-
-
 def with_header(text: str) -> str:
     """The text to install: marked as ours, with a newline at its end."""
-    marked = text if owned(text) else f"{HEADER}\n{text}"
+    marked = text if _files.owned(text) else f"{_files.HEADER}\n{text}"
     return marked if marked.endswith("\n") else marked + "\n"
 
 
@@ -115,7 +108,7 @@ class _Parser:
     def feed(self, number: int, line: str) -> None:
         """Take in one line."""
         stripped = line.strip(" \t")
-        if not _plain(line.replace("\t", " "), comment=stripped.startswith("#")):
+        if not plain(line.replace("\t", " "), comment=stripped.startswith("#")):
             self.refuse(number, "holds a control character or one that is not ASCII")
         elif not stripped or stripped.startswith("#"):
             return
@@ -177,36 +170,6 @@ class _Parser:
                 self.sections[self.current][1].append(option)
 
 
-def _plain(text: str, comment: bool = False) -> bool:
-    return text.isprintable() and (comment or text.isascii())
-
-
-def option_reason(key: str, value: str) -> str:
-    """Why a single keyword is refused, whatever stands beside it; empty when it is not."""
-    if not _KEYWORD.fullmatch(key):
-        return "a keyword is lower case letters, digits, '-' or '_', and begins with a letter"
-    if not _plain(value):
-        return "holds a control character or one that is not ASCII"
-    if "'" in value or '"' in value:
-        return "holds a quote; libreswan has no way to escape one"
-    if not value and key != "leftupdown" and key != "rightupdown":
-        return "is empty; leave the keyword out"
-    if len(value) > VALUE_MAX:
-        return f"is longer than {VALUE_MAX} characters"
-    try:
-        if key in MARKS:
-            _values.mark(value)
-        elif key == "vti-interface":
-            _values.interface_name(value)
-        elif key == "also":
-            _values.conn_name(value)
-    except ValueError as exc:
-        return str(exc)
-    if key == "auto" and value not in AUTO_STATES:
-        return f"is none of {', '.join(AUTO_STATES)}"
-    return ""
-
-
 def check(conf: Conf, where: str) -> list[InputError]:
     """What is wrong with sections that are each well written."""
     errors: list[InputError] = []
@@ -253,20 +216,21 @@ def _check_twice(conf: Conf, conn: Conn, item: str) -> list[InputError]:
 def _check_vti(conf: Conf, conn: Conn, item: str) -> list[InputError]:
     """A VTI needs a mark and tunnel mode; libreswan finds out too late or never."""
     options = effective(conf, conn.name)
+    marks = [key for key in MARKS if key in options]
+    if "mark" in marks and len(marks) > 1:
+        reason = "contradicts mark=, which is for both directions: give mark-in= and mark-out= instead of it"
+        return [InputError(item, marks[1], options[marks[1]], reason)]
     device = options.get("vti-interface")
     if device is None or wanted_state(options) is None:
         return []
-    if not any(key in options for key in MARKS):
-        return [
-            InputError(
-                item,
-                "vti-interface",
-                device,
-                "needs a mark=, or the tunnel takes the traffic of the whole host past the device",
-            )
-        ]
+    if not marks:
+        reason = "needs a mark=, or the tunnel takes the traffic of the whole host past the device"
+        return [InputError(item, "vti-interface", device, reason)]
     if options.get("type", "tunnel") != "tunnel":
         return [InputError(item, "type", options["type"], "vti-interface needs type=tunnel")]
+    if options.get("ipsec-interface", "no") != "no":
+        reason = "makes an XFRM interface, and libreswan leaves the VTI of vti-interface= alone then: give one of them"
+        return [InputError(item, "ipsec-interface", options["ipsec-interface"], reason)]
     return []
 
 
@@ -292,19 +256,22 @@ def _expanded(conf: Conf, conn: Conn, seen: t.Optional[set[str]] = None) -> t.It
             yield from _expanded(conf, conf.sections[target], seen)
 
 
-def effective(conf: Conf, name: str) -> dict[str, str]:
-    """What a conn amounts to: its keywords, those of also=, and those of %default that it does not set."""
+def effective(conf: Conf, name: str, defaults: t.Optional[t.Mapping[str, str]] = None) -> dict[str, str]:
+    """What a conn amounts to: its keywords, those of also=, and those of %default that it does not set. C(defaults)
+    are those of a C(conn %default) in another file."""
     options: dict[str, str] = {}
     for section in (name, DEFAULT):
         if section in conf.sections:
             for _owner, option in _expanded(conf, conf.sections[section]):
                 options.setdefault(option.key, option.value)
+    for key, value in (defaults or {}).items():
+        options.setdefault(key, value)
     return options
 
 
 def wanted_state(options: dict[str, str]) -> t.Optional[str]:
     """The state that a conn's auto= asks for; None where the conn is not to be loaded."""
-    return AUTO_STATES[options.get("auto", "ignore")]
+    return AUTO_STATES.get(options.get("auto", "ignore"))
 
 
 def fingerprint(name: str, options: dict[str, str]) -> str:
@@ -315,7 +282,7 @@ def fingerprint(name: str, options: dict[str, str]) -> str:
 
 def render(sections: t.Iterable[Conn]) -> str:
     """The text of conn sections, marked as ours. The values must have passed option_reason()."""
-    blocks = [HEADER]
+    blocks = [_files.HEADER]
     for conn in sections:
         lines = [f"    {o.key}={_quote(o.value)}" for o in conn.options]
         blocks.append("\n".join([f"conn {conn.name}", *lines]))

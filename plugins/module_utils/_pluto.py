@@ -16,7 +16,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _status
+from ansible_collections.route_based.vpn.plugins.module_utils import _status, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 if t.TYPE_CHECKING:
@@ -100,6 +100,18 @@ class Pluto:
         The exit code is not looked at: 5.2 leaves with one of its own when an IKE SA ends along with the conn.
         """
         self._whack("--name", name, "--delete")
+
+    def reread_secrets(self) -> None:
+        """Have pluto read ipsec.secrets again; SAs that are up stay up. Raises PlutoNotRunning."""
+        self._whack("--rereadsecrets")
+
+    def version(self) -> _versions.Version:
+        """The installed libreswan's, (4, 10) or (5, 2); StoreError where it does not tell."""
+        rc, out, err = self._run(["ipsec", "--version"])
+        try:
+            return _versions.version(out)
+        except ValueError:
+            raise StoreError(f"ipsec --version failed with exit code {rc}: {_last(out + err)}") from None
 
     def initiate(self, name: str) -> None:
         """Bring a conn up without waiting for the peer."""

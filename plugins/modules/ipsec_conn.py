@@ -18,6 +18,9 @@ description:
     C(also=) and C(%default) taken in, differs from what pluto has loaded. All others keep their SAs.
   - A new file is checked by the installed libreswan before it takes the place of the old one. When pluto refuses a conn
     all the same, the old file is put back, and the conns that were touched are loaded from it again.
+  - What pluto has loaded is kept as fingerprints in C(/run), so that the next run knows it, also when a conn was loaded
+    or unloaded by hand or pluto was restarted. C(conn %default) of other files counts too. C(config setup) is read by
+    pluto at its start only. When it changed, the module warns, and restarts nothing.
   - Values that could be taken for something else are refused, such as control characters, quotes inside values,
     keywords given twice, marks of C(0) or C(-1), and a C(vti-interface) without a mark.
 extends_documentation_fragment:
@@ -65,8 +68,11 @@ options:
         required: true
       options:
         description:
-          - libreswan's keywords and their values. A C(-) in a keyword may be written C(_).
-          - A list is written in braces, as C(leftsubnets) takes it. Marks get their mask when it is left out.
+          - libreswan's keywords and their values, all of those that the installed version knows. A C(-) in a keyword
+            may be written C(_). A list is written in braces, as C(leftsubnets) takes it.
+          - They are written in the words of the installed version. C(keyexchange=ikev2) becomes C(ikev2=insist) before
+            5.0, and C(ikev2=insist) becomes C(keyexchange=ikev2) since. C(dpdaction) is left out since 5.0, which
+            dropped it. Marks get their mask, and C(leftvti) its prefix length, without which 4.10 fails.
           - C(auto) is not accepted. It follows from O(conns[].state).
         type: dict
         default: {}
@@ -85,6 +91,33 @@ options:
       - Whether conns of the file that are not in O(conns) are removed. With O(content) they always are.
     type: bool
     default: false
+  secrets:
+    description:
+      - The pre-shared keys of the conns, all of them. They are kept beside O(path), in a file that ends with
+        C(.secrets), which only root can read. A secret that is not listed any more is removed with the next run, and an
+        empty list removes the file. Without this option the file is left as it is.
+      - Where they changed pluto reads them anew. SAs that are up stay up, and the next authentication takes the new
+        secret. Give both ends theirs in one go.
+    type: list
+    elements: dict
+    suboptions:
+      ids:
+        description:
+          - The ids that the secret is for, in general those of C(leftid) and C(rightid). V(%any) stands for every peer.
+        type: list
+        elements: str
+        required: true
+      psk:
+        description:
+          - The secret, 1 to 1024 bytes of any text. It is written as base64, so that no character is special.
+        type: str
+        required: true
+  wait_established:
+    description:
+      - How many seconds to wait until all conns of the file that are to be started are established, before the module
+        fails. The conns stay as they are then. V(0) does not wait.
+    type: float
+    default: 0
   state:
     description:
       - V(present) means that the file holds the conns, and V(absent) that the file is gone and its conns are unloaded.
@@ -121,6 +154,26 @@ EXAMPLES = r"""
           mark: 5/0xffffffff
           vti_interface: vti01
           vti_routing: false
+
+- name: The same with its secret, on any libreswan, and wait for the tunnel
+  route_based.vpn.ipsec_conn:
+    conns:
+      - name: site-b
+        options:
+          left: 192.0.2.1
+          leftid: "@site-a"
+          right: 198.51.100.1
+          rightid: "@site-b"
+          keyexchange: ikev2
+          authby: secret
+          leftsubnet: 0.0.0.0/0
+          rightsubnet: 0.0.0.0/0
+          mark: 5
+          vti_interface: vti01
+    secrets:
+      - ids: ["@site-a", "@site-b"]
+        psk: "{{ vault_site_b_psk }}"
+    wait_established: 30
 
 - name: The tunnel is not wanted any more
   route_based.vpn.ipsec_conn:
@@ -163,10 +216,16 @@ file:
   returned: success
   type: str
   sample: updated
+secrets_file:
+  description:
+    - The same of the file of secrets. It is V(kept) too where there is none.
+  returned: success
+  type: str
+  sample: kept
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.route_based.vpn.plugins.module_utils import _conn_file, _run
+from ansible_collections.route_based.vpn.plugins.module_utils import _conn_run, _run
 
 
 def argument_spec() -> dict:
@@ -177,11 +236,17 @@ def argument_spec() -> dict:
         "options": {"type": "dict", "default": {}},
         "state": {"type": "str", "choices": states, "default": "started"},
     }
+    secret = {
+        "ids": {"type": "list", "elements": "str", "required": True},
+        "psk": {"type": "str", "required": True, "no_log": True},
+    }
     return {
         "path": {"type": "path", "default": "/etc/ipsec.d/route_based_vpn.conf"},
         "content": {"type": "str"},
         "conns": {"type": "list", "elements": "dict", "options": conn},
         "purge": {"type": "bool", "default": False},
+        "secrets": {"type": "list", "elements": "dict", "no_log": False, "options": secret},
+        "wait_established": {"type": "float", "default": 0},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "load": {"type": "bool", "default": True},
     }
@@ -191,10 +256,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(),
         mutually_exclusive=[("content", "conns")],
-        required_if=[("state", "present", ("content", "conns"), True)],
+        required_if=[("state", "present", ("content", "conns", "secrets"), True)],
         supports_check_mode=True,
     )
-    _run.guarded(module, lambda module: module.exit_json(**_conn_file.run(module)))
+    _run.guarded(module, lambda module: module.exit_json(**_conn_run.run(module)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 VERSIONS = ("4.10", "5.2")
-KEYWORDS = """also auto authby esp ike ikelifetime ikev2 left leftid leftsubnet leftupdown mark mark-in mark-out right
+KEYWORDS = """also auto authby dpdaction dpddelay esp ike ikelifetime ikev2 keyexchange left leftid leftsubnet
+    leftupdown leftvti mark mark-in mark-out right
     rightid rightsubnet salifetime type vti-interface vti-routing""".split()
 
 
@@ -42,6 +43,7 @@ class FakePluto:
         self.calls: list[list[str]] = []
         self.die_at: str = ""
         self.reachable = True
+        self.secrets = ""
         (folder / "pluto.pid").write_text(str(self.pid))
         self.set_start("1000")
 
@@ -66,10 +68,18 @@ class FakePluto:
 
     def sections(self) -> dict[str, dict[str, str]]:
         """What libreswan reads: all files of the folder in C order, the first conn of a name wins."""
+        main = self.folder / "ipsec.conf"
+        found = [path.read_text() for path in (main, *sorted(self.folder.glob("ipsec.d/*.conf"))) if path.exists()]
+        parsed = [self.parse(text) for text in found]
+        # %default counts for the conns of every file, wherever it stands.
+        defaults: dict[str, str] = {}
+        for sections in parsed:
+            defaults.update(sections["%default"])
         result: dict[str, dict[str, str]] = {}
-        for path in sorted(self.folder.glob("ipsec.d/*.conf")):
-            for name, options in self.parse(path.read_text()).items():
-                result.setdefault(name, options)
+        for sections in parsed:
+            for name, options in sections.items():
+                if name != "%default":
+                    result.setdefault(name, {**defaults, **options})
         return result
 
     @staticmethod
@@ -78,7 +88,9 @@ class FakePluto:
         raw: dict[str, list[tuple[str, str]]] = {}
         current: list[tuple[str, str]] = []
         for line in text.splitlines():
-            if line.startswith("conn "):
+            if line.startswith("config setup"):
+                current = []
+            elif line.startswith("conn "):
                 current = raw.setdefault(line.split()[1], [])
             elif "=" in line and not line.lstrip().startswith("#"):
                 key, _equals, value = line.strip().partition("=")
@@ -90,8 +102,7 @@ class FakePluto:
                 result.update(expand(value) if key == "also" else {key: value})
             return result
 
-        default = expand("%default")
-        return {name: {**default, **expand(name)} for name in raw if name != "%default"}
+        return {name: expand(name) for name in ("%default", *(name for name in raw if name != "%default"))}
 
     def load(self, name: str, options: dict[str, str]) -> None:
         """Add is always replace: a new serial number, and the SAs are gone."""
@@ -106,6 +117,8 @@ class FakePluto:
         assert args[0] == "ipsec", args
         if self.die_at and self.die_at in " ".join(args):
             self.running = False
+        if args[1] == "--version":
+            return 0, f"Libreswan {self.version}\n", ""
         if args[1] == "addconn" and args[2] == "--checkconfig":
             return self.check(Path(args[4]).read_text(), args[4])
         if not self.running:
@@ -121,7 +134,7 @@ class FakePluto:
     @property
     def writes(self) -> list[list[str]]:
         """The commands that change something in pluto."""
-        reads = {"--status", "--trafficstatus", "--checkconfig"}
+        reads = {"--status", "--trafficstatus", "--checkconfig", "--version"}
         return [call for call in self.calls if not reads.intersection(call)]
 
     def check(self, text: str, path: str) -> tuple[int, str, str]:
@@ -171,6 +184,9 @@ class FakePluto:
         """Status and the commands on one conn."""
         if args == ["--status"]:
             return 0, self.status(), ""
+        if args == ["--rereadsecrets"]:
+            self.secrets = "".join(path.read_text() for path in sorted(self.folder.glob("ipsec.d/*.secrets")))
+            return 0, "", ""
         if args == ["--trafficstatus"]:
             return 0, self.traffic(), ""
         assert args[0] == "--name", args

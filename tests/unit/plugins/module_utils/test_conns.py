@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.route_based.vpn.plugins.module_utils import _conns
+from ansible_collections.route_based.vpn.plugins.module_utils import _conn_list, _conns, _files
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors
 
@@ -62,14 +62,14 @@ ENDS = {"left": "192.0.2.1", "right": "192.0.2.2"}
 
 def test_a_list_is_rendered_in_the_words_of_libreswan():
     given = [
-        conn("b", "loaded", **ENDS, mark=5, vti_interface="vti1", vti_routing=False, leftid="@a b"),
+        conn("b", "loaded", **ENDS, mark=5, vti_interface="vti1", vti_routing=False, leftid="C=DE, CN=a b"),
         conn("a", "ondemand", **ENDS, leftsubnets=["10.0.0.0/8", "172.16.0.0/12"], dpddelay=10),
         conn("gone", "absent"),
     ]
-    sections, states, absent = _conns.sections_of(given)
+    sections, states, absent = _conn_list.sections_of(given, (5, 2))
     assert conf.render(sections) == (
-        f"{conf.HEADER}\n\nconn b\n    left=192.0.2.1\n    right=192.0.2.2\n    mark=5/0xffffffff\n"
-        '    vti-interface=vti1\n    vti-routing=no\n    leftid="@a b"\n    auto=add\n\n'
+        f"{_files.HEADER}\n\nconn b\n    left=192.0.2.1\n    right=192.0.2.2\n    mark=5/0xffffffff\n"
+        '    vti-interface=vti1\n    vti-routing=no\n    leftid="C=DE, CN=a b"\n    auto=add\n\n'
         "conn a\n    left=192.0.2.1\n    right=192.0.2.2\n    leftsubnets={10.0.0.0/8 172.16.0.0/12}\n"
         '    dpddelay="10"\n    auto=ondemand\n'
     )
@@ -110,13 +110,13 @@ def test_a_list_is_rendered_in_the_words_of_libreswan():
 )
 def test_a_list_is_refused(conns, words):
     with pytest.raises(InputErrors) as info:
-        _conns.sections_of(conns)
+        _conn_list.sections_of(conns, (5, 2))
     assert words in str(info.value)
 
 
 def test_conns_that_are_not_in_the_list_stay_unless_purged():
-    old = f"{conf.HEADER}\nconn %default\n  ike=x\n" + "".join(f"conn {n}\n  left=1.1.1.1\n" for n in "abc")
-    sections, _states, absent = _conns.sections_of([conn("b", left="9.9.9.9"), conn("c", "absent")])
+    old = f"{_files.HEADER}\nconn %default\n  ike=x\n" + "".join(f"conn {n}\n  left=1.1.1.1\n" for n in "abc")
+    sections, _states, absent = _conn_list.sections_of([conn("b", left="9.9.9.9"), conn("c", "absent")], (5, 2))
     kept = conf.parse(_conns.merged(old, sections, absent, purge=False))
     assert list(kept.sections) == ["%default", "a", "b"]
     assert conf.effective(kept, "b")["left"] == "9.9.9.9"

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.route_based.vpn.plugins.module_utils import _files
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors
 from hypothesis import given
@@ -192,7 +193,7 @@ def test_what_matters_changes_a_fingerprint(text):
 
 def test_the_header_is_written_once():
     text = conf.with_header("conn a")
-    assert text == f"{conf.HEADER}\nconn a\n"
+    assert text == f"{_files.HEADER}\nconn a\n"
     assert conf.with_header(text) == text
-    assert conf.owned(text)
-    assert not conf.owned("conn a\n" + conf.HEADER)
+    assert _files.owned(text)
+    assert not _files.owned("conn a\n" + _files.HEADER)

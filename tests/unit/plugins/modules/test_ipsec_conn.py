@@ -11,8 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.route_based.vpn.plugins.module_utils import _conn_file, _pluto
-from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _conn_file,
+    _conn_memory,
+    _conn_run,
+    _main_conf,
+    _pluto,
+)
+from ansible_collections.route_based.vpn.plugins.module_utils import _files as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
 from fakes.pluto import VERSIONS, FakePluto
@@ -30,6 +36,10 @@ class Host:
         self.pluto = FakePluto(folder, version)
         self.folder = folder / "ipsec.d"
         self.folder.mkdir()
+        self.main = folder / "ipsec.conf"
+        self.main.write_text(f"config setup\n  logfile=/dev/null\ninclude {self.folder}/*.conf\n")
+        (folder / "ipsec.secrets").write_text(f"include {self.folder}/*.secrets\n")
+        self.secrets = self.folder / "route_based_vpn.secrets"
         (folder / "tmp").mkdir()
         self.path = self.folder / "route_based_vpn.conf"
         self.tmp = folder / "tmp"
@@ -42,6 +52,8 @@ class Host:
             "content": None,
             "conns": None,
             "purge": False,
+            "secrets": None,
+            "wait_established": 0,
             "state": "present",
             "load": True,
         }
@@ -53,7 +65,7 @@ class Host:
             get_bin_path=lambda name, **more: "/usr/sbin/ipsec",
             warn=self.warnings.append,
         )
-        return _conn_file.run(module)
+        return _conn_run.run(module)
 
     def actions(self, **params) -> dict[str, str]:
         return {entry["name"]: entry["action"] for entry in self.run(**params)["conns"]}
@@ -69,8 +81,9 @@ class Host:
 
 @pytest.fixture(params=VERSIONS)
 def host(request, tmp_path, monkeypatch):
-    monkeypatch.setattr(_conn_file, "MEMORY_DIR", str(tmp_path / "memory"))
-    monkeypatch.setattr(_conn_file, "MAIN_CONFIG", str(tmp_path / "ipsec.conf"))
+    monkeypatch.setattr(_conn_memory, "FOLDER", str(tmp_path / "memory"))
+    monkeypatch.setattr(_main_conf, "MAIN", str(tmp_path / "ipsec.conf"))
+    monkeypatch.setattr(_conn_file, "MAIN_SECRETS", str(tmp_path / "ipsec.secrets"))
     monkeypatch.setattr(_pluto, "PID_FILE", str(tmp_path / "pluto.pid"))
     host = Host(tmp_path, request.param)
     pluto_init = _pluto.Pluto.__init__
@@ -406,6 +419,158 @@ def test_stopped_ends_the_attempts_to_reach_a_peer(host):
     assert host.actions(conns=stopped) == {"a": "updated"}
     assert not host.pluto.conns["a"].keep_up
     assert not host.run(conns=stopped)["changed"]
+
+
+SECRETS = [{"ids": ["@a", "@b"], "psk": "a secret of the test"}]
+
+
+def test_secrets_are_written_and_read_before_a_conn_needs_them(host):
+    result = host.run(content=text(1), secrets=SECRETS)
+    assert result["secrets_file"] == "created"
+    assert host.secrets.read_text() == f"{conf.HEADER}\n@a @b : PSK 0sYSBzZWNyZXQgb2YgdGhlIHRlc3Q=\n"
+    assert stat.S_IMODE(host.secrets.stat().st_mode) == 0o600
+    assert host.pluto.secrets == host.secrets.read_text()
+    words = [call[-1] for call in host.pluto.writes]
+    assert words.index("--rereadsecrets") < words.index("c1")
+    assert not host.run(content=text(1), secrets=SECRETS)["changed"]
+    assert host.pluto.writes == []
+
+
+def test_a_new_secret_touches_no_conn(host):
+    host.run(content=text(1), secrets=SECRETS)
+    serials = host.serials
+    other = [{"ids": ["@a", "@b"], "psk": "another secret"}]
+    foretold = host.run(check=True, content=text(1), secrets=other)
+    assert host.pluto.writes == []
+    result = host.run(content=text(1), secrets=other)
+    assert result == foretold
+    assert (result["changed"], result["secrets_file"], result["file"]) == (True, "updated", "kept")
+    assert host.pluto.writes == [["ipsec", "whack", "--rereadsecrets"]]
+    assert host.serials == serials
+    assert "YW5vdGhlciBzZWNyZXQ=" in host.pluto.secrets
+
+
+def test_secrets_alone(host):
+    host.run(content=text(1))
+    assert host.run(secrets=SECRETS)["changed"]
+    assert sorted(host.pluto.conns) == ["c1"]
+    assert not host.run(content=text(1))["changed"]
+    assert host.secrets.exists()
+    assert host.run(secrets=[])["secrets_file"] == "removed"
+    assert not host.secrets.exists()
+    assert host.pluto.secrets == ""
+
+
+def test_absent_takes_the_secrets_too(host):
+    host.run(content=text(1), secrets=SECRETS)
+    assert host.run(state="absent")["secrets_file"] == "removed"
+    assert not host.secrets.exists()
+    assert not host.path.exists()
+
+
+def test_a_file_of_secrets_of_somebody_else_is_left_alone(host):
+    host.secrets.write_text("@x : PSK mine\n")
+    with pytest.raises(StoreError, match="was not written by this module"):
+        host.run(content=text(1), secrets=SECRETS)
+    assert host.secrets.read_text() == "@x : PSK mine\n"
+    assert host.pluto.calls == []
+
+
+def test_secrets_that_nobody_would_read(host):
+    (host.folder.parent / "ipsec.secrets").write_text("# nothing\n")
+    with pytest.raises(StoreError, match=r"does not include .*route_based_vpn\.secrets"):
+        host.run(content=text(1), secrets=SECRETS)
+    assert not host.path.exists()
+
+
+def test_secrets_are_put_back_with_the_rest(host):
+    host.run(content=text(1), secrets=SECRETS)
+    good = host.secrets.read_text()
+    with pytest.raises(StoreError, match="did not load 1 of 1"):
+        host.run(content=text(1) + "conn bad\n  esp=x-foo\n  auto=add\n", secrets=[{"ids": ["@x"], "psk": "no"}])
+    assert host.secrets.read_text() == good
+    assert host.pluto.secrets == good
+
+
+def test_a_disk_that_fills_up_between_the_two_files(host, monkeypatch):
+    host.run(content=text(1), secrets=SECRETS)
+    before = (host.path.read_text(), host.secrets.read_text())
+    replace = os.replace
+
+    def full(source: str, target: str) -> None:
+        if str(target) == str(host.path) and host.path.read_text() == before[0]:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match="nothing was changed.*No space left"):
+        host.run(content=text(1, 2), secrets=[{"ids": ["@x"], "psk": "no"}])
+    assert (host.path.read_text(), host.secrets.read_text()) == before
+    assert sorted(path.name for path in host.folder.iterdir()) == ["route_based_vpn.conf", "route_based_vpn.secrets"]
+
+
+def test_default_of_another_file_counts(host):
+    host.run(content=text(1, 2))
+    before = host.serials
+    host.main.write_text("conn %default\n  esp=aes_gcm256\n" + host.main.read_text())
+    assert host.actions(content=text(1, 2)) == {"c1": "updated", "c2": "updated"}
+    assert host.warnings == [f"conn %default of {host.main}: esp: None -> aes_gcm256"]
+    assert host.pluto.conns["c1"].options["esp"] == "aes_gcm256"
+    assert host.serials != before
+    host.warnings.clear()
+    assert not host.run(content=text(1, 2))["changed"]
+    assert host.warnings == []
+
+
+def test_default_of_another_file_that_is_newer_than_pluto(host):
+    """pluto restarted, and then somebody wrote a %default: what it has loaded is not this text any more."""
+    host.run(content=text(1))
+    host.started_after_the_file()
+    host.pluto.restart()
+    assert not host.run(check=True, content=text(1))["changed"]
+    (host.folder / "z.conf").write_text("conn %default\n  esp=aes_gcm256\n")
+    future = os.stat(host.folder.parent / "pluto.pid").st_mtime + 60
+    os.utime(host.folder / "z.conf", (future, future))
+    assert host.actions(content=text(1)) == {"c1": "updated"}
+
+
+def test_config_setup_changes_are_told_and_restart_nothing(host):
+    host.run(content=text(1))
+    host.main.write_text(host.main.read_text().replace("/dev/null", "/dev/zero"))
+    result = host.run(content=text(1))
+    assert not result["changed"]
+    assert "config setup changed since pluto started" in host.warnings[0]
+    host.started_after_the_file()
+    host.pluto.restart()
+    host.warnings.clear()
+    assert not host.run(content=text(1))["changed"]
+    assert host.warnings == []
+
+
+def test_a_path_that_libreswan_does_not_read(host):
+    host.main.write_text("config setup\n")
+    with pytest.raises(StoreError, match=r"ipsec\.conf does not include .*route_based_vpn\.conf"):
+        host.run(content=text(1))
+    assert not host.path.exists()
+
+
+def test_conns_are_written_in_the_words_of_the_installed_version(host):
+    options = {"right": "192.0.2.2", "keyexchange": "ikev2", "dpdaction": "restart", "mark": 5, "leftvti": "10.0.0.1"}
+    host.run(conns=[{"name": "a", "state": "loaded", "options": {"left": "192.0.2.1", **options}}])
+    loaded = host.pluto.conns["a"].options
+    old = host.pluto.version == "4.10"
+    assert loaded.get("ikev2") == ("insist" if old else None)
+    assert loaded.get("keyexchange") == (None if old else "ikev2")
+    assert loaded.get("dpdaction") == ("restart" if old else None)
+    assert (loaded["mark"], loaded["leftvti"]) == ("5/0xffffffff", "10.0.0.1/32")
+
+
+def test_wait_for_established(host):
+    host.run(content=text(1), wait_established=5)
+    host.pluto.reachable = False
+    with pytest.raises(StoreError, match=r"conns are loaded as asked for; not established after 0\.01 s: c2"):
+        host.run(content=text(1, 2), wait_established=0.01)
+    assert sorted(host.pluto.conns) == ["c1", "c2"]
 
 
 def run_main(monkeypatch, capsys, host, **params) -> dict:

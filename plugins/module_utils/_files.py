@@ -1,0 +1,77 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""Files of ours under /etc/ipsec.d and /run: replaced in one step, readable by root only, known by their first line."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
+
+#: The first line of a file that the module ipsec_conn wrote; it may overwrite and remove no other.
+HEADER = "# Managed by Ansible (route_based.vpn.ipsec_conn): edits are overwritten."
+
+
+def owned(text: str) -> bool:
+    """Whether a text begins with the line that marks it as ours."""
+    return text.split("\n", 1)[0].rstrip() == HEADER
+
+
+def read(path: str) -> t.Optional[str]:
+    """The text of our file; None where there is none. StoreError where it is a file of somebody else."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise StoreError(f"{path} cannot be read, nothing was changed: {exc}") from exc
+    if text and not owned(text):
+        raise StoreError(
+            f"{path} was not written by this module (its first line is not {HEADER!r}):"
+            " it is left as it is; choose another path, or move the file away"
+        )
+    return text
+
+
+def replace(path: str, text: t.Optional[str]) -> None:
+    """Give a file its new text, or remove it where that is None; the old one stays whole whatever happens.
+
+    The temporary name begins with a dot and has no ending, so that libreswan's include never sees it. Raises OSError.
+    """
+    if text is None:
+        if os.path.lexists(path):
+            os.unlink(path)
+        return
+    handle, temporary = tempfile.mkstemp(prefix=".route_based_vpn-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def mtime(path: str) -> t.Optional[int]:
+    """When the file was last written, in nanoseconds; None where there is none."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
+def action(old: t.Optional[str], new: t.Optional[str]) -> str:
+    """What becomes of a file: C(kept), C(created), C(updated) or C(removed)."""
+    if old == new:
+        return "kept"
+    if old is None:
+        return "created"
+    return "removed" if new is None else "updated"
