@@ -49,6 +49,5 @@ requirements:
   - pyroute2 >= 0.7.2 (package C(python3-pyroute2) of the distribution)
   - Linux, as root
 notes:
-  - Where the Python that runs the module lacks pyroute2, the system's own Python is used if it has it. Arguments of
-    48,000 bytes or more cannot be handed over to it; set C(ansible_python_interpreter) then.
+  - Where the Python that runs the module lacks pyroute2, the system's own Python is used if it has it.
 """

@@ -11,11 +11,18 @@ import os
 import tempfile
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _files, _main_conf, _status
+from ansible_collections.route_based.vpn.plugins.module_utils import _files, _main_conf, _nss, _status
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._change import differences
 from ansible_collections.route_based.vpn.plugins.module_utils._conn_memory import Known, Memory
-from ansible_collections.route_based.vpn.plugins.module_utils._conns import THEN, Found, Step, Wanted, wanted_conns
+from ansible_collections.route_based.vpn.plugins.module_utils._conns import (
+    CERTIFICATES,
+    THEN,
+    Found,
+    Step,
+    Wanted,
+    wanted_conns,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
 
@@ -38,32 +45,46 @@ def _unusable(conn: _status.ConnStatus) -> str:
     return ""
 
 
-def _conns_of(text: t.Optional[str], defaults: t.Mapping[str, str]) -> dict[str, Wanted]:
-    """The conns of a file as it is; nothing where it was edited into something that is refused."""
-    try:
-        return wanted_conns(text, None, defaults)
-    except InputErrors:
-        return {}
-
-
 class File:
     """One file of conns with the secrets that belong to it, and the conns that pluto has from it."""
 
-    def __init__(self, path: str, pluto: Pluto, load: bool = True, memory: t.Optional[Memory] = None) -> None:
+    def __init__(self, path: str, pluto: Pluto, nss: _nss.Nss, load: bool = True) -> None:
         self.path = path
         self.load = load
         self.secrets_path = f"{os.path.splitext(path)[0]}.secrets"
         self._pluto = pluto
-        self._memory = memory or Memory(path)
+        self._memory = Memory(path)
         self.around = _main_conf.read(path)
         self.old_text = _files.read(path)
         self.old_secrets = _files.read(self.secrets_path)
-        self.old = _conns_of(self.old_text, self.around.defaults)
+        self.nss = nss
+        self._certificates: dict[str, t.Optional[str]] = {}
+        self.old = self._conns_of(self.old_text)
         self._doubtful: set[str] = set()
         self._identity = pluto.identity() if load else None
         self._known: t.Optional[Known] = None
         self._status: t.Optional[_status.Status] = None
         self.found: dict[str, Found] = {}
+
+    def conns(self, text: t.Optional[str], states: t.Optional[t.Mapping[str, str]] = None) -> dict[str, Wanted]:
+        """The conns that a text asks to be loaded, in this host's surroundings. InputErrors where it is refused."""
+        return wanted_conns(text, states, self.around.defaults, self.certificate)
+
+    def certificate(self, name: str) -> t.Optional[str]:
+        """A certificate's fingerprint, asked for once."""
+        if name not in self._certificates:
+            try:
+                self._certificates[name] = self.nss.fingerprint(name)
+            except (StoreError, OSError):
+                self._certificates[name] = None
+        return self._certificates[name]
+
+    def _conns_of(self, text: t.Optional[str]) -> dict[str, Wanted]:
+        """The conns of a file as it is; nothing where it was edited into something that is refused."""
+        try:
+            return self.conns(text)
+        except InputErrors:
+            return {}
 
     def look(self, wanted: t.Collection[str]) -> None:
         """Read what pluto has of the wanted conns and of the old ones."""
@@ -96,7 +117,10 @@ class File:
     def _older_than_pluto(self) -> bool:
         """Whether our file, and each that has a C(conn %default), was written before pluto started."""
         started = self._pluto.started_at()
-        times = [_files.mtime(path) for path in (self.path, *self.around.default_files)]
+        paths = [self.path, *self.around.default_files]
+        if self._certificates:
+            paths.append(os.path.join(self.nss.folder, "cert9.db"))
+        times = [_files.mtime(path) for path in paths]
         return started is not None and all(when is not None and when < started * 1e9 for when in times)
 
     def warnings(self) -> list[str]:
@@ -125,10 +149,15 @@ class File:
             words = words.replace(staged, self.path)
             raise StoreError(f"the installed libreswan refuses the conns, nothing was changed: {words}")
 
-    def in_place(self, names: t.Iterable[str], secrets: bool) -> None:
-        """Refuse a name that another file has, since libreswan loads the first conn of a name, silently; and a file
-        that libreswan does not read."""
-        for name in names:
+    def in_place(self, wanted: t.Mapping[str, Wanted], secrets: bool) -> None:
+        """Refuse a name that another file has, since libreswan loads the first conn of a name, silently; a file that
+        libreswan does not read; and a certificate that is not there."""
+        for name, want in wanted.items():
+            for key in CERTIFICATES:
+                if key in want.options and f"{key} fingerprint" not in want.certificates:
+                    raise StoreError(
+                        f"conn {name}: there is no certificate {key}={want.options[key]} in {self.nss.folder}"
+                    )
             if name in self.around.conns:
                 raise StoreError(
                     f"conn {name}: {self.around.conns[name]} has a conn of this name too, and"
@@ -254,7 +283,7 @@ class File:
         mtime = _files.mtime(self.path)
         conns = {
             name: {"fingerprint": want.fingerprint, "serials": status.conns[name].serials, "mtime": mtime}
-            for name, want in _conns_of(_files.read(self.path), self.around.defaults).items()
+            for name, want in self._conns_of(_files.read(self.path)).items()
             if name in status.conns and name not in self._doubtful
         }
         # What pluto has read of config setup stays that until it starts again.

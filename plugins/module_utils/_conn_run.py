@@ -20,8 +20,9 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._conn_file import File
 from ansible_collections.route_based.vpn.plugins.module_utils._conn_list import sections_of
-from ansible_collections.route_based.vpn.plugins.module_utils._conns import Wanted, merged, plan, wanted_conns
+from ansible_collections.route_based.vpn.plugins.module_utils._conns import Wanted, merged, plan
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
+from ansible_collections.route_based.vpn.plugins.module_utils._nss import Nss
 from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
 
 #: Where nobody can ask, since libreswan is not installed yet: the words of today.
@@ -41,10 +42,10 @@ def run(module: t.Any) -> dict[str, t.Any]:
     """The module's result; VpnError where it is refused or fails."""
     params = module.params
     pluto = Pluto(module.run_command)
-    file = File(params["path"], pluto, params["load"])
+    file = File(params["path"], pluto, Nss(module.run_command), params["load"])
     there = bool(module.get_bin_path("ipsec", opt_dirs=["/usr/sbin", "/usr/local/sbin"]))
     target = _target(params, file, lambda: pluto.version() if there else NEWEST)
-    wanted = wanted_conns(target.text, target.states, file.around.defaults)
+    wanted = file.conns(target.text, target.states)
     if file.load:
         _look(module, file, wanted, there)
     steps = plan(wanted, file.old, file.found, file.load)

@@ -25,22 +25,25 @@ from ansible_collections.route_based.vpn.plugins.module_utils._change import (
 )
 
 Options = dict[str, str]
+CERTIFICATES = ("leftcert", "rightcert")
 #: What a conn that was just loaded still needs for its state.
 THEN = {conf.STARTED: "initiate", conf.ONDEMAND: "route"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A conn that is to be loaded: its effective options, without auto=, and its state."""
+    """A conn that is to be loaded: its effective options, without auto=, and its state. C(certificates) are the
+    fingerprints of those that it names, as pluto keeps the one that was there when the conn was loaded."""
 
     name: str
     options: Options
     state: str
+    certificates: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """Equal for conns that load alike."""
-        return conf.fingerprint(self.name, self.options)
+        return conf.fingerprint(self.name, {**self.options, **self.certificates})
 
     def shown(self) -> dict[str, t.Any]:
         """As a diff shows it."""
@@ -72,9 +75,10 @@ def wanted_conns(
     text: t.Optional[str],
     states: t.Optional[t.Mapping[str, str]] = None,
     defaults: t.Optional[t.Mapping[str, str]] = None,
+    certificates: t.Optional[t.Callable[[str], t.Optional[str]]] = None,
 ) -> dict[str, Wanted]:
     """The conns that a text asks to be loaded, by name; a state given by name goes before auto=. C(defaults) are those
-    of a C(conn %default) in another file."""
+    of a C(conn %default) in another file, C(certificates) finds a certificate's fingerprint by its nickname."""
     if text is None:
         return {}
     parsed = conf.parse(text)
@@ -84,8 +88,14 @@ def wanted_conns(
         state = (states or {}).get(conn.name) or conf.wanted_state(options)
         if state is not None:
             options.pop("auto", None)
-            result[conn.name] = Wanted(conn.name, options, state)
+            result[conn.name] = Wanted(conn.name, options, state, _certificates(options, certificates))
     return result
+
+
+def _certificates(options: Options, find: t.Optional[t.Callable[[str], t.Optional[str]]] = None) -> dict[str, str]:
+    """C(leftcert fingerprint) and its value, where a conn names a certificate that is there."""
+    named = {key: find(options[key]) for key in CERTIFICATES if find and key in options}
+    return {f"{key} fingerprint": value for key, value in named.items() if value}
 
 
 def plan(wanted: dict[str, Wanted], old: dict[str, Wanted], found: dict[str, Found], load: bool = True) -> list[Step]:
