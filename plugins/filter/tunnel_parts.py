@@ -44,6 +44,47 @@ options:
       - ESP proposal of tunnels that name none.
     type: str
     default: aes_gcm256
+  dpd_delay:
+    description:
+      - Seconds of silence after which a peer is asked whether it is there; V(0) never asks.
+    type: int
+    default: 30
+  dpd_timeout:
+    description:
+      - Seconds without an answer after which the peer counts as gone.
+    type: int
+    default: 60
+  psk_master:
+    description:
+      - Master secret of 32 bytes or more, from which the secrets of tunnels without a C(psk) are derived.
+    type: str
+    default: ""
+  psk_epoch:
+    description:
+      - Another value gives all derived secrets another value.
+    type: str
+    default: "1"
+  own_key:
+    description:
+      - C(ckaid) and C(type) of the host's raw key, as M(route_based.vpn.ipsec_hostkey) returns them.
+    type: dict
+    default: {}
+  keys:
+    description:
+      - Public keys of peers by inventory name, as P(route_based.vpn.public_keys#lookup) returns them.
+    type: dict
+    default: {}
+  certificate:
+    description:
+      - Nickname of the host's certificate, for tunnels that name none.
+    type: str
+    default: ""
+  certificate_type:
+    description:
+      - Type of the keys of the certificates of both ends.
+    type: str
+    choices: [rsa, ecdsa]
+    default: rsa
   routes:
     description:
       - Routes beside those of the tunnels, as O(route_based.vpn.vti_route#module:routes) takes them.
@@ -67,18 +108,21 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Six lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
+    - Seven lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
       C(routes) and C(rules) are those of M(route_based.vpn.vti_route). C(conns) has C(name)
-      and C(keywords) of each conn block. C(secrets) has the C(ids) and the C(psk) of each line of ipsec.secrets; treat
-      it as a secret. C(restore) are the lines from which the boot unit brings devices and routes back.
+      and C(keywords) of each conn block. C(secrets) are the O(route_based.vpn.ipsec_conn#module:secrets) of
+      M(route_based.vpn.ipsec_conn); treat them as such. C(restore) are the lines from which the boot unit brings
+      devices and routes back. C(waiting) are the tunnels whose peer has no public key yet, C(name) and C(peer) of
+      each; their conns have C(auto=ignore).
   type: dict
 """
 
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.route_based.vpn.plugins.module_utils._errors import VpnError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _restore, _tunnels
+from ansible_collections.route_based.vpn.plugins.module_utils import _versions
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, VpnError
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _restore, _tunnels
 
 
 def tunnel_parts(
@@ -87,24 +131,35 @@ def tunnel_parts(
     updown: str = "/usr/local/libexec/route_based_vpn/updown",
     ike: str = "aes_gcm256-sha2_512;dh19",
     esp: str = "aes_gcm256",
+    dpd_delay: int = 30,
+    dpd_timeout: int = 60,
     routes: t.Sequence[dict[str, t.Any]] = (),
     rules: t.Sequence[dict[str, t.Any]] = (),
+    **credentials: t.Any,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError with all that is wrong, and never with a secret."""
     try:
+        own = _auth.Credentials(**credentials)
+        host = _tunnels.Host(_versions.version(version), updown, ike, esp, dpd_delay, dpd_timeout, own)
         checked = _tunnels.normalise(tunnels)
+        errors = _auth.missing(checked, own)
+        if errors:
+            raise InputErrors(errors)
         devices, all_routes = _tunnels.devices(checked), [*_tunnels.routes(checked), *routes]
         restore = _restore.lines(devices, all_routes, rules)
     except VpnError as exc:
         # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
         raise AnsibleFilterError(str(exc)) from None
+    except TypeError:
+        raise AnsibleFilterError(f"tunnel_parts has no option of {', '.join(credentials)}") from None
     return {
         "devices": devices,
         "routes": all_routes,
         "rules": list(rules),
         "restore": restore,
-        "conns": _tunnels.conns(checked, version, updown, ike, esp),
-        "secrets": _tunnels.secrets(checked),
+        "conns": _tunnels.conns(checked, host),
+        "secrets": _auth.secrets(checked, own),
+        "waiting": [{"name": x["name"], "peer": x["peer"]} for x in checked if not _auth.ready(x, own)],
     }
 
 

@@ -8,13 +8,14 @@ values; only the standard library is used."""
 
 from __future__ import annotations
 
-import base64
+import dataclasses
 import ipaddress
 import re
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _values
+from ansible_collections.route_based.vpn.plugins.module_utils import _values, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth
 
 Tunnel = dict[str, t.Any]
 
@@ -33,7 +34,11 @@ OPTIONS: dict[str, t.Any] = {
     "mtu": int,
     "routes": list,
     "guard": bool,
+    "auth": str,
     "psk": str,
+    "peer": str,
+    "remote_key": dict,
+    "certificate": str,
     "auto": str,
     "ike": str,
     "esp": str,
@@ -42,14 +47,27 @@ OPTIONS: dict[str, t.Any] = {
 AUTO = ("start", "ondemand", "add", "ignore")
 # Keywords that the tunnel's own options decide; a second way to say them would only hide a contradiction.
 MANAGED = frozenset(
-    "left right leftid rightid leftsubnet rightsubnet authby auto ike esp ikev2 keyexchange type mark mark-in mark-out "
+    "left right leftid rightid leftsubnet rightsubnet leftcert leftckaid leftrsasigkey leftecdsakey rightrsasigkey "
+    "rightecdsakey authby leftauth rightauth auto ike esp ikev2 keyexchange type mark mark-in mark-out "
     "vti-interface vti-routing vti-shared leftvti rightvti leftupdown ipsec-interface also alsoflip".split()
 )
 KEYWORD = re.compile(r"[a-z][a-z0-9-]{1,30}")
 PROPOSAL = re.compile(r"[A-Za-z0-9_;,+=-]{1,200}")
-# One grammar for ids: an address, a name or @name. No blank and no quote may stand in an unquoted value of ipsec.conf,
-# and ipsec.secrets has no way to escape them.
-ID = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What holds for all conns of a host: version of its libreswan, path of the hook, proposals of tunnels that name
+    none, dead peer detection (seconds between two probes, and until the peer counts as gone), and what it proves
+    itself with."""
+
+    version: _versions.Version
+    updown: str
+    ike: str
+    esp: str
+    dpd_delay: int = 0
+    dpd_timeout: int = 60
+    credentials: _auth.Credentials = dataclasses.field(default_factory=_auth.Credentials)
 
 
 class _Item:
@@ -101,7 +119,6 @@ def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
             item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))
         ],
         "guard": raw.get("guard", True),
-        "psk": _psk(item, raw.get("psk")),
         "auto": raw.get("auto", "start"),
         "ike": raw.get("ike"),
         "esp": raw.get("esp"),
@@ -113,7 +130,8 @@ def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
     tunnel["interface"] = item.check("interface", raw.get("interface", default_name), _values.interface_name)
     for side in ("local", "remote"):
         identity = raw.get(f"{side}_id", str(tunnel[side] or ""))
-        tunnel[f"{side}_id"] = item.check(f"{side}_id", identity, _identity) if tunnel[side] else None
+        tunnel[f"{side}_id"] = item.check(f"{side}_id", identity, _auth.identity) if tunnel[side] else None
+    tunnel.update(_auth.checked(item, raw, tunnel))
     _check_words(item, tunnel)
     _check_ends(item, tunnel)
     return tunnel
@@ -163,17 +181,6 @@ def _addresses(item: _Item, values: list[t.Any]) -> list[dict[str, str]]:
     return found
 
 
-def _psk(item: _Item, value: t.Optional[str]) -> t.Optional[str]:
-    # Never the value itself in a message.
-    if value is None:
-        item.refuse("psk", "...", "is missing: the two ends need one secret of theirs")
-    elif len(value.encode()) < 20:
-        item.refuse("psk", "...", f"has {len(value.encode())} bytes; a secret against guessing needs 20 or more")
-    elif len(value.encode()) > 1024:
-        item.refuse("psk", "...", "is longer than 1024 bytes")
-    return value
-
-
 def _options(item: _Item, options: dict[t.Any, t.Any]) -> dict[str, str]:
     good = {}
     for key, value in options.items():
@@ -189,12 +196,6 @@ def _options(item: _Item, options: dict[t.Any, t.Any]) -> dict[str, str]:
         else:
             good[keyword] = item.check(where, text, _values.plain_text)
     return good
-
-
-def _identity(value: str) -> str:
-    if not ID.fullmatch(value):
-        raise ValueError("is not an id: write an address, a name, or @name")
-    return value
 
 
 def _check_words(item: _Item, tunnel: Tunnel) -> None:
@@ -252,20 +253,7 @@ def _duplicates(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
             if first != index:
                 label = f"gateway_tunnels[{index}] ({tunnel['name']!r})"
                 errors.append(InputError(label, option, value, f"gateway_tunnels[{first}] has it already{why}"))
-    return errors + _different_secrets(tunnels)
-
-
-def _different_secrets(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
-    # pluto looks a secret up by the two ids alone.
-    errors: list[InputError] = []
-    seen: dict[frozenset[str], tuple[int, str]] = {}
-    for index, tunnel in enumerate(tunnels):
-        first, psk = seen.setdefault(frozenset((tunnel["local_id"], tunnel["remote_id"])), (index, tunnel["psk"]))
-        if psk != tunnel["psk"]:
-            label = f"gateway_tunnels[{index}] ({tunnel['name']!r})"
-            reason = f"is not the secret of gateway_tunnels[{first}], which has the same two ids; give them other ids"
-            errors.append(InputError(label, "psk", "...", reason))
-    return errors
+    return errors + _auth.different_secrets(tunnels)
 
 
 def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
@@ -293,27 +281,17 @@ def routes(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
     ]
 
 
-def conns(tunnels: t.Sequence[Tunnel], version: str, updown: str, ike: str, esp: str) -> list[dict[str, t.Any]]:
-    """The conn blocks of ipsec.conf: name and keywords in the order in which they are written. left is this host.
-
-    C(version) is the installed libreswan's, C(4.10) or C(5.2), where keywords were renamed in 5.0.
-    """
-    return [{"name": tunnel["name"], "keywords": _keywords(tunnel, version, updown, ike, esp)} for tunnel in tunnels]
+def conns(tunnels: t.Sequence[Tunnel], host: Host) -> list[dict[str, t.Any]]:
+    """The conn blocks of ipsec.conf: name and keywords in the order in which they are written. left is this host."""
+    return [{"name": tunnel["name"], "keywords": _keywords(tunnel, host)} for tunnel in tunnels]
 
 
-def _keywords(tunnel: Tunnel, version: str, updown: str, ike: str, esp: str) -> dict[str, str]:
+def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
     any_network = "::/0" if tunnel["local"].version == 6 else "0.0.0.0/0"
-    words = {
-        "left": str(tunnel["local"]),
-        "leftid": _conf_id(tunnel["local_id"]),
-        "leftsubnet": any_network,
-        "right": str(tunnel["remote"]),
-        "rightid": _conf_id(tunnel["remote_id"]),
-        "rightsubnet": any_network,
-        "authby": "secret",
-    }
-    words.update({"keyexchange": "ikev2"} if int(version.split(".")[0]) >= 5 else {"ikev2": "insist"})
-    words.update({"ike": tunnel["ike"] or ike, "esp": tunnel["esp"] or esp})
+    words = {"left": str(tunnel["local"]), "leftsubnet": any_network}
+    words.update({"right": str(tunnel["remote"]), "rightsubnet": any_network})
+    words.update(_auth.words(tunnel, host.credentials))
+    words.update({"keyexchange": "ikev2", "ike": tunnel["ike"] or host.ike, "esp": tunnel["esp"] or host.esp})
     if tunnel["mark_in"] == tunnel["mark_out"]:
         words["mark"] = str(tunnel["mark_in"])
     else:
@@ -321,23 +299,16 @@ def _keywords(tunnel: Tunnel, version: str, updown: str, ike: str, esp: str) -> 
     words.update({"vti-interface": tunnel["interface"], "vti-routing": "no", "vti-shared": "no"})
     if tunnel["addresses"]:
         words["leftvti"] = tunnel["addresses"][0]["address"]
-    words.update({"leftupdown": updown, "auto": tunnel["auto"]})
-    for keyword, value in tunnel["options"].items():
-        words[keyword] = f'"{value}"' if re.search(r"\s|#", value) else value
-    return words
+    if host.dpd_delay:
+        # 4.10 asks for the action, too; later ones bring up again what auto= says.
+        words.update({"dpddelay": str(host.dpd_delay), "retransmit-timeout": str(host.dpd_timeout)})
+        words["dpdaction"] = "restart" if tunnel["auto"] == "start" else "hold"
+    auto = tunnel["auto"] if _auth.ready(tunnel, host.credentials) else "ignore"
+    words.update({"leftupdown": host.updown, "auto": auto, **tunnel["options"]})
+    return {key: _quoted(key, value) for key, value in _versions.for_version(words, host.version).items()}
 
 
-def _conf_id(identity: str) -> str:
-    # 4.10 reads a bare number as an integer and drops the conn.
-    return f'"{identity}"' if identity.isdigit() else identity
-
-
-def secrets(tunnels: t.Sequence[Tunnel]) -> list[dict[str, str]]:
-    """The entries of ipsec.secrets: ids, and the secret as C(0s) and base64, which needs no quotes."""
-    return [
-        {
-            "ids": f"{tunnel['local_id']} {tunnel['remote_id']}",
-            "psk": "0s" + base64.b64encode(tunnel["psk"].encode()).decode(),
-        }
-        for tunnel in tunnels
-    ]
+def _quoted(key: str, value: str) -> str:
+    # 4.10 reads a bare number as an integer, of which it wants none in an id.
+    bare = value.isdigit() and key in ("leftid", "rightid")
+    return f'"{value}"' if bare or re.search(r"\s|#", value) else value

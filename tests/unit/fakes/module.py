@@ -26,10 +26,12 @@ def run(monkeypatch, module, check=False, silent=False, **arguments):
     arguments = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-    output = io.StringIO()
+    output, warnings = io.StringIO(), []
+    # Where the controller's code is loaded into the same process, Ansible leaves warnings to that.
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _self, text: warnings.append(text))
     with contextlib.redirect_stdout(output), pytest.raises(SystemExit):
         module.main()
-    return {} if silent else json.loads(output.getvalue())
+    return {} if silent else {**json.loads(output.getvalue()), "warnings": warnings}
 
 
 def twice(monkeypatch, module, kernel, **arguments):

@@ -142,7 +142,7 @@ class TestPyroute2:
         monkeypatch.setattr(_pyroute2, "IMPORT_ERROR", "ImportError")
         monkeypatch.setattr(_deps, "probe_interpreters_for_module", lambda *_arguments: "/usr/bin/python3")
         monkeypatch.setattr(_deps, "respawn_module", respawn)
-        assert run(monkeypatch, vti_tunnel, tunnels=[WEST]) == {"python": "/usr/bin/python3"}
+        assert run(monkeypatch, vti_tunnel, tunnels=[WEST])["python"] == "/usr/bin/python3"
 
     def test_long_arguments_are_handed_to_another_python(self, monkeypatch, tmp_path):
         """ansible-core's own way is to write them into a pipe that nobody reads yet, of 64 KiB."""
