@@ -17,6 +17,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils._errors import Sto
 if t.TYPE_CHECKING:
     from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device
     from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
+    from ansible_collections.route_based.vpn.plugins.module_utils._pluto_log import LogError
     from ansible_collections.route_based.vpn.plugins.module_utils._routes import Route
 
 
@@ -34,6 +35,8 @@ class Kernel:
         return [route for route in self.routes if _way_out.leads_into(route, {name})]
 
 
+#: How far back the log is read for the reason of a failure.
+LOG_SECONDS = 3600
 SYSCTLS = ("disable_policy", "forwarding", "rp_filter")
 LINK_LOCAL = ("fe80::/64", "ff00::/8")
 
@@ -55,6 +58,7 @@ def conn_info(conn: _status.ConnStatus) -> dict[str, t.Any]:
         "interface": part.interface,
         "routing": part.routing,
         "ike_state": _ike_state(conn),
+        "ike_sas": sorted({child.ike for child in conn.children.values() if child.ike} | set(conn.ikes)),
         "instances": len(conn.instances),
         "sas": [_child_info(child) for _serial, child in sorted(conn.children.items())],
     }
@@ -82,6 +86,8 @@ def _child_info(child: _status.ChildSa) -> dict[str, t.Any]:
         "out_bytes": child.out_bytes,
         "spi_in": child.spi_in,
         "spi_out": child.spi_out,
+        "ike_serial": child.ike,
+        "lease": child.lease,
         "peer_id": child.peer_id,
     }
 
@@ -166,10 +172,15 @@ def wait(
         if not missing:
             return
         if clock() >= end:
-            words = [f"{conn.name} ({_why(conn)})" for conn in missing]
+            log = pluto.last_errors(LOG_SECONDS)
+            words = [f"{conn.name} ({_why(conn)}{_said(log.get(conn.name))})" for conn in missing]
             raise StoreError(f"not established after {seconds:g} s: {', '.join(words)}")
         # The status of a thousand conns takes pluto seconds: it is left in peace for longer than it works for us.
         sleep(max(0.5, 2 * (clock() - asked)))
+
+
+def _said(error: t.Optional[LogError]) -> str:
+    return f"; its log says: {error.text}" if error else ""
 
 
 def _template(conn: _status.ConnStatus) -> bool:

@@ -16,7 +16,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _status, _versions
+from ansible_collections.route_based.vpn.plugins.module_utils import _main_conf, _pluto_log, _status, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 if t.TYPE_CHECKING:
@@ -31,6 +31,11 @@ PID_FILE = "/run/pluto/pluto.pid"
 _NOT_RUNNING = re.compile(r"pluto is not running|is pluto running|pluto[._]ctl", re.IGNORECASE)
 #: 4.10 puts a code in front of its messages: 020 to 039 are failures of the command.
 _FAILURE = re.compile(r"^0[23]\d |failed to add|: cannot |not found|no connection", re.IGNORECASE)
+
+
+#: Enough for the last hour of a busy hub, and read within a second.
+LOG_LINES = 20000
+LOG_BYTES = 2_000_000
 
 
 class PlutoNotRunning(StoreError):
@@ -71,6 +76,22 @@ class Pluto:
             children = [child for conn in status.conns.values() for child in conn.children.values()]
             if all(child.since for child in children):
                 return
+
+    def last_errors(self, seconds: float) -> dict[str, _pluto_log.LogError]:
+        """By conn the last error that the journal, or pluto's own file, has of the last so many seconds.
+
+        Nothing where neither is there. pluto is not asked, so this never holds it up.
+        """
+        path = next((v.partition("=")[2] for v in _main_conf.read("").setup if v.startswith("logfile=")), None)
+        if path:
+            return _pluto_log.last_errors(_tail(path))
+        since = f"--since=@{int(time.time() - seconds)}"
+        journal = ["journalctl", "--quiet", "--no-pager", "--output=short-unix", "--identifier=pluto"]
+        try:
+            rc, out, _err = self._run([*journal, f"--lines={LOG_LINES}", since])
+        except OSError:
+            return {}
+        return {} if rc else _pluto_log.last_errors(out.splitlines())
 
     def check(self, config: str) -> str:
         """What the installed libreswan says against a file; empty when it takes it.
@@ -184,6 +205,15 @@ class Pluto:
                 return b"--autoall" in file.read()
         except (OSError, IndexError):
             return False  # it ended meanwhile
+
+
+def _tail(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def _mentioned(line: str, names: t.Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ _STATE = re.compile(r"#(?P<serial>\d+): " + _NAME + r":(?P<port>\d+) (?P<text>.*
 _PENDING = re.compile(r'#\d+: pending (?:CHILD|Child|Phase 2) SA for "(?P<name>[^"]+)"')
 _SPIS = re.compile(r"#(?P<serial>\d+): " + _NAME + r" (?P<text>(?:esp|ah)\..*)")
 _SPI = re.compile(r"(?:esp|ah)\.([0-9a-f]+)@")
+_PARENT = re.compile(r"(?:IKE|ISAKMP) SA #(\d+)")
 _TRAFFIC = re.compile(r"#(?P<serial>\d+): " + _NAME + r", (?P<text>.*)")
 _TOP = re.compile(r"(?P<ends>\S.*\.\.\.\S.*?); (?P<routing>[^;]+);")
 _ALIAS = re.compile(r"/\d+x\d+$")
@@ -41,6 +42,8 @@ class ChildSa:
     spi_out: t.Optional[str] = None
     owner: bool = False
     peer_id: t.Optional[str] = None
+    ike: t.Optional[int] = None
+    lease: t.Optional[str] = None
 
 
 @dataclasses.dataclass
@@ -66,13 +69,15 @@ class Part:
 
 @dataclasses.dataclass
 class ConnStatus:
-    """A loaded conn: its parts, instances of a template, states and SAs."""
+    """A loaded conn: its parts, instances of a template, states and SAs. C(ikes) are the IKE SAs that were made under
+    its name; those of its children may be another conn's."""
 
     name: str
     parts: dict[str, Part] = dataclasses.field(default_factory=dict)
     instances: set[str] = dataclasses.field(default_factory=set)
     states: int = 0
     ike_states: list[str] = dataclasses.field(default_factory=list)
+    ikes: list[int] = dataclasses.field(default_factory=list)
     children: dict[int, ChildSa] = dataclasses.field(default_factory=dict)
     established_parts: set[str] = dataclasses.field(default_factory=set)
 
@@ -203,9 +208,12 @@ def _state(conn: ConnStatus, match: re.Match[str]) -> None:
     conn.states += 1
     if "established child sa" in text or "ipsec sa established" in text:
         conn.established_parts.add(match.group("name"))
-        conn.children[serial] = ChildSa(serial, owner="eroute owner" in text)
+        parent = _PARENT.search(match.group("text"))
+        ike = int(parent.group(1)) if parent else None
+        conn.children[serial] = ChildSa(serial, owner="eroute owner" in text, ike=ike)
     elif "established ike sa" in text or "isakmp sa established" in text:
         conn.ike_states.append("established")
+        conn.ikes.append(serial)
     else:
         state = re.search(r"\(([^)]*)\)", match.group("text"))
         conn.ike_states.append(state.group(1) if state else match.group("text").split(";")[0])
@@ -226,4 +234,5 @@ def add_traffic(status: Status, text: str) -> None:
         child.since = int(added) if added.isdigit() and int(added) else None
         child.in_bytes = int(fields.get("inBytes", 0))
         child.out_bytes = int(fields.get("outBytes", 0))
+        child.lease = fields.get("lease") or None
         child.peer_id = fields.get("id", "").strip("'") or None

@@ -44,6 +44,12 @@ options:
       - Conns for any peer, C(right=%any), are not waited for.
     type: int
     default: 0
+  log_seconds:
+    description:
+      - How far back, in seconds, pluto's log is read for RV(conns[].last_error). It is the journal, or the C(logfile)
+        of C(config setup). V(0) does not read it.
+    type: int
+    default: 3600
 seealso:
   - module: route_based.vpn.ipsec_conn
 """
@@ -142,6 +148,26 @@ conns:
       type: str
       returned: always
       sample: established
+    ike_sas:
+      description:
+        - Serial numbers of the IKE SAs behind its IPsec SAs, and of those made under its name. Conns to the same peer
+          may share one, which then has the name of the conn that came first.
+      type: list
+      elements: int
+      returned: always
+      sample: [1]
+    last_error:
+      description:
+        - What went wrong last since the conn was established, in pluto's words. It is null where nothing did, or the
+          log does not go back as far.
+      type: str
+      returned: always
+      sample: "IKE SA authentication request rejected by peer: AUTHENTICATION_FAILED"
+    last_error_at:
+      description: When that was, in seconds since the epoch, where the log has it.
+      type: int
+      returned: when there is an error, else null
+      sample: 1795493567
     instances:
       description: How many peers use a conn for any peer.
       type: int
@@ -159,6 +185,8 @@ conns:
           out_bytes: 8400
           spi_in: 888b8ef8
           spi_out: b80b0139
+          ike_serial: 1
+          lease: null
           peer_id: 198.51.100.1
     device:
       description:
@@ -287,12 +315,14 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 
 def look(module: AnsibleModule) -> None:
     """Ask pluto, then the kernel, and join."""
-    names, conns = module.params["names"], []
+    names, conns, errors = module.params["names"], [], {}
     if names is None or names:
         pluto = _pluto.Pluto(module.run_command)
         if module.params["wait_established"]:
             _info.wait(pluto, names, module.params["wait_established"])
         conns = _info.chosen(pluto.status(traffic=True), names)
+        if module.params["log_seconds"]:
+            errors = pluto.last_errors(module.params["log_seconds"])
     with _netlink.Netlink() as netlink:
         kernel = netlink.info()
     result = []
@@ -301,6 +331,8 @@ def look(module: AnsibleModule) -> None:
         entry = _info.conn_info(conn)
         routes = kernel.routes_into(device.name) if device else ()
         entry.update(device=_info.device_info(device), routes=_info.route_info(routes))
+        error = errors.get(conn.name)
+        entry.update(last_error=error.text if error else None, last_error_at=error.time if error else None)
         result.append(entry)
     devices = _info.device_list(kernel, result)
     module.exit_json(changed=False, conns=result, devices=devices, routes=_info.our_routes(kernel))
@@ -311,6 +343,7 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str"},
             "wait_established": {"type": "int", "default": 0},
+            "log_seconds": {"type": "int", "default": 3600},
         },
         supports_check_mode=True,
     )

@@ -44,6 +44,7 @@ class FakePluto:
         self.die_at: str = ""
         self.reachable = True
         self.secrets = ""
+        self.log = ""
         (folder / "pluto.pid").write_text(str(self.pid))
         self.set_start("1000")
 
@@ -114,6 +115,8 @@ class FakePluto:
     def run(self, args: list[str]) -> tuple[int, str, str]:
         """ipsec whack ... and ipsec addconn ..."""
         self.calls.append(list(args))
+        if args[0] == "journalctl":
+            return 0, self.log, ""
         assert args[0] == "ipsec", args
         if self.die_at and self.die_at in " ".join(args):
             self.running = False
@@ -135,7 +138,7 @@ class FakePluto:
     def writes(self) -> list[list[str]]:
         """The commands that change something in pluto."""
         reads = {"--status", "--trafficstatus", "--checkconfig", "--version"}
-        return [call for call in self.calls if not reads.intersection(call)]
+        return [call for call in self.calls if call[0] == "ipsec" and not reads.intersection(call)]
 
     def check(self, text: str, path: str) -> tuple[int, str, str]:
         """addconn --checkconfig: words on stderr, and for some mistakes nothing but them."""

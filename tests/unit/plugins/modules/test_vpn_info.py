@@ -8,7 +8,14 @@ import json
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _info, _pluto, _routes, _status
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _devices,
+    _info,
+    _main_conf,
+    _pluto,
+    _routes,
+    _status,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.modules import vpn_info
 from fakes.pluto import VERSIONS, FakePluto
@@ -84,6 +91,21 @@ def test_without_names_pluto_is_not_asked(run, fake, monkeypatch):
     monkeypatch.setattr(fake, "run", None)
     result = run(names=[])
     assert (result["conns"], len(result["devices"])) == ([], 1)
+
+
+def test_the_last_error_of_the_log(run, fake):
+    fake.log = '1795493567.1 gw pluto[9]: "a" #1: authentication failed: no PSK found\n'
+    first, second = run(names=["a", "b"])["conns"]
+    assert (first["last_error"], first["last_error_at"]) == ("authentication failed: no PSK found", 1795493567)
+    assert (second["last_error"], second["last_error_at"]) == (None, None)
+    assert run(names=["a"], log_seconds=0)["conns"][0]["last_error"] is None
+
+
+def test_a_log_file_of_plutos_own(run, fake, monkeypatch, tmp_path):
+    (tmp_path / "pluto.log").write_text('Nov 24 05:00:00.1: "a" #1: authentication failed: no PSK found\n')
+    (tmp_path / "main.conf").write_text(f"config setup\n  logfile={tmp_path}/pluto.log\n")
+    monkeypatch.setattr(_main_conf, "MAIN", str(tmp_path / "main.conf"))
+    assert run(names=["a"])["conns"][0]["last_error"] == "authentication failed: no PSK found"
 
 
 def test_names_are_shown_in_their_order_loaded_or_not(run):
