@@ -11,7 +11,7 @@ import os
 import tempfile
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _files, _main_conf, _nss, _status
+from ansible_collections.route_based.vpn.plugins.module_utils import _files, _main_conf, _nss, _status, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._change import differences
 from ansible_collections.route_based.vpn.plugins.module_utils._conn_memory import Known, Memory
@@ -21,6 +21,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils._conns import (
     Found,
     Step,
     Wanted,
+    ended_ikes,
     wanted_conns,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
@@ -97,7 +98,8 @@ class File:
             if name in self._status.conns:
                 conn = self._status.conns[name]
                 print_ = self._loaded_text(conn)
-                self.found[name] = Found(print_, conn.busy, conn.routed, conn.kept_up)
+                ikes = tuple(conn.ikes)
+                self.found[name] = Found(print_, conn.busy, conn.routed, conn.kept_up, ikes, conn.parents)
         for name in remembered:
             if name in self.found and name not in wanted:
                 self.old.setdefault(name, Wanted(name, {}, conf.LOADED))
@@ -122,6 +124,19 @@ class File:
             paths.append(os.path.join(self.nss.folder, "cert9.db"))
         times = [_files.mtime(path) for path in paths]
         return started is not None and all(when is not None and when < started * 1e9 for when in times)
+
+    @property
+    def orphans(self) -> bool:
+        """Whether the pluto that runs leaves SAs behind whose IKE SA ended with another conn, as 4.x does."""
+        version = self._status.version if self._status else None
+        return bool(version) and _versions.version(version or "") < _versions.RENAMED
+
+    def sharers(self, steps: t.Sequence[Step]) -> list[str]:
+        """Conns that no step touches, and that lose the IKE SA which they share with one that is."""
+        ended = ended_ikes(steps, self.found)
+        touched = {step.change.name for step in steps if step.load or step.delete}
+        conns = self._status.conns if self._status else {}
+        return sorted(n for n, conn in conns.items() if n not in touched and ended.intersection(conn.parents))
 
     def warnings(self) -> list[str]:
         """What stands around our file and bears on what pluto does, but is not ours to change."""

@@ -20,7 +20,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._conn_file import File
 from ansible_collections.route_based.vpn.plugins.module_utils._conn_list import sections_of
-from ansible_collections.route_based.vpn.plugins.module_utils._conns import Wanted, merged, plan
+from ansible_collections.route_based.vpn.plugins.module_utils._conns import Step, Wanted, merged, plan
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._nss import Nss
 from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
@@ -48,11 +48,11 @@ def run(module: t.Any) -> dict[str, t.Any]:
     wanted = file.conns(target.text, target.states)
     if file.load:
         _look(module, file, wanted, there)
-    steps = plan(wanted, file.old, file.found, file.load)
+    steps = plan(wanted, file.old, file.found, file.load, file.orphans)
     changes = [step.change for step in steps]
     moved = (target.text, target.secrets) != (file.old_text, file.old_secrets)
     changed = moved or any(change.changed for change in changes)
-    for warning in file.warnings():
+    for warning in [*file.warnings(), *_shared(file, steps)]:
         module.warn(warning)
     if not module.check_mode:
         if changed:
@@ -67,6 +67,17 @@ def run(module: t.Any) -> dict[str, t.Any]:
         "secrets_file": _files.action(file.old_secrets, target.secrets),
         "diff": _change.diff(changes),
     }
+
+
+def _shared(file: File, steps: t.Sequence[Step]) -> list[str]:
+    """pluto's later versions bring up anew what shared an IKE SA; 4.x leaves dead SAs of foreign conns behind."""
+    names = ", ".join(file.sharers(steps))
+    if not names:
+        return []
+    what = f"{names}: the IKE SA is shared with a conn that is loaded anew or unloaded, and ends with it"
+    if file.orphans:
+        return [f"{what}; libreswan 4.x leaves dead SAs behind: load these conns anew, too"]
+    return [f"{what}; pluto makes another one and brings them up again"]
 
 
 def _target(params: dict[str, t.Any], file: File, version: t.Callable[[], _versions.Version]) -> Target:

@@ -59,6 +59,9 @@ class Found:
     routed: bool
     #: pluto is to bring it up or to keep it up, though it may be down right now
     kept_up: bool = False
+    #: serial numbers of the IKE SAs that were made under its name, and of those that its IPsec SAs hang on
+    ikes: tuple[int, ...] = ()
+    parents: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +101,18 @@ def _certificates(options: Options, find: t.Optional[t.Callable[[str], t.Optiona
     return {f"{key} fingerprint": value for key, value in named.items() if value}
 
 
-def plan(wanted: dict[str, Wanted], old: dict[str, Wanted], found: dict[str, Found], load: bool = True) -> list[Step]:
-    """What to do about each conn of the new and of the old file. Pure."""
+def plan(
+    wanted: dict[str, Wanted],
+    old: dict[str, Wanted],
+    found: dict[str, Found],
+    load: bool = True,
+    orphans: bool = False,
+) -> list[Step]:
+    """What to do about each conn of the new and of the old file. Pure.
+
+    C(orphans) says that this pluto leaves the IPsec SAs of other conns behind when it ends the IKE SA that they hang
+    on, as 4.x does: the peer has ended them, and nothing would ever bring them up again.
+    """
     steps = []
     for name, want in wanted.items():
         steps.append(_step(want, old.get(name), found.get(name)) if load else _file_step(want, old.get(name)))
@@ -107,7 +120,36 @@ def plan(wanted: dict[str, Wanted], old: dict[str, Wanted], found: dict[str, Fou
         if name not in wanted:
             change = Change(name, REMOVED, was.shown(), None, ("is not wanted any more",))
             steps.append(Step(change, delete=load and name in found))
-    return steps
+    return _with_orphans(steps, wanted, found) if orphans else steps
+
+
+def ended_ikes(steps: t.Sequence[Step], found: dict[str, Found]) -> set[int]:
+    """The IKE SAs that end with the conns that are loaded anew or unloaded."""
+    touched = [step.change.name for step in steps if step.load or step.delete]
+    return {serial for name in touched if name in found for serial in found[name].ikes}
+
+
+def _with_orphans(steps: list[Step], wanted: dict[str, Wanted], found: dict[str, Found]) -> list[Step]:
+    """The same steps, and those conns loaded anew that would lose the IKE SA that they share with one of them."""
+    while True:
+        ended = ended_ikes(steps, found)
+        lost = [
+            number
+            for number, step in enumerate(steps)
+            if not step.load and not step.delete and ended.intersection(_parents(found, step.change.name))
+        ]
+        if not lost:
+            return steps
+        for number in lost:
+            change = steps[number].change
+            reason = "shared the IKE SA of a conn that is loaded anew or unloaded"
+            change = dataclasses.replace(change, action=UPDATED, reasons=(*change.reasons, reason))
+            then = steps[number].then or THEN.get(wanted[change.name].state, "")
+            steps[number] = Step(change, load=True, then=then)
+
+
+def _parents(found: dict[str, Found], name: str) -> tuple[int, ...]:
+    return found[name].parents if name in found else ()
 
 
 def _before(want: Wanted, was: t.Optional[Wanted]) -> t.Optional[dict[str, t.Any]]:

@@ -97,6 +97,11 @@ class ConnStatus:
         return bool(self.children) or self.states > self.ike_states.count("established")
 
     @property
+    def parents(self) -> tuple[int, ...]:
+        """Serial numbers of the IKE SAs that its IPsec SAs hang on, whichever conn they were made for."""
+        return tuple(sorted({child.ike for child in self.children.values() if child.ike}))
+
+    @property
     def kept_up(self) -> bool:
         """Whether pluto brings the conn up again by itself, or when traffic comes."""
         return any({"UP", "ROUTE"}.intersection(part.policy) for part in self.parts.values())

@@ -45,6 +45,8 @@ class FakePluto:
         self.reachable = True
         self.secrets = ""
         self.log = ""
+        #: conn whose IKE SA another one's IPsec SA hangs on, by name
+        self.shares: dict[str, str] = {}
         (folder / "pluto.pid").write_text(str(self.pid))
         self.set_start("1000")
 
@@ -228,9 +230,14 @@ class FakePluto:
             lines += self.conn_lines(name, conn)
         for name, conn in sorted(self.conns.items()):
             if conn.up:
-                state = "STATE_V2_ESTABLISHED_CHILD_SA" if old else "ESTABLISHED_CHILD_SA"
+                prefix = "STATE_V2_" if old else ""
+                state, ike_state = f"{prefix}ESTABLISHED_CHILD_SA", f"{prefix}ESTABLISHED_IKE_SA"
+                owner = self.conns.get(self.shares.get(name, name))
+                ike = f" IKE SA #{owner.serial + 1000};" if owner else ""
+                if name not in self.shares:
+                    lines.append(f'#{conn.serial + 1000}: "{name}":500 {ike_state} (established IKE SA); newest; idle;')
                 lines.append(
-                    f'#{conn.serial}: "{name}":500 {state} (established Child SA); newest; eroute owner; idle;'
+                    f'#{conn.serial}: "{name}":500 {state} (established Child SA); newest; eroute owner;{ike} idle;'
                 )
         return "".join(f"{'000 ' if old else ''}{line}\n" for line in lines)
 

@@ -573,6 +573,29 @@ def test_wait_for_established(host):
     assert sorted(host.pluto.conns) == ["c1", "c2"]
 
 
+def test_conns_that_share_the_ike_sa_of_one_that_is_loaded_anew(host):
+    """4.10 keeps their SAs, which the peer has ended: nobody would ever notice. 5.2 brings them up again itself."""
+    host.run(content=text(1, 2, 3))
+    host.pluto.shares = {"c2": "c1", "foreign": "c1"}
+    host.pluto.load("foreign", {"left": "192.0.2.200", "right": "192.0.2.9"})
+    host.pluto.conns["foreign"].up = True
+    before = host.serials
+    changed = text(1, 2, 3).replace("right=192.0.2.1\n", "right=192.0.2.99\n")
+    foretold = host.run(check=True, content=changed)
+    result = host.run(content=changed)
+    assert result == foretold
+    actions = {entry["name"]: entry["action"] for entry in result["conns"]}
+    old = host.pluto.version == "4.10"
+    assert actions == {"c1": "updated", "c2": "updated" if old else "kept", "c3": "kept"}
+    assert (host.serials["c2"] == before["c2"]) is not old
+    assert host.serials["c3"] == before["c3"]
+    assert host.pluto.conns["c2"].up
+    names = "foreign: the IKE SA is shared" if old else "c2, foreign: the IKE SA is shared"
+    assert host.warnings[-1].startswith(names)
+    assert ("leaves dead SAs behind" in host.warnings[-1]) is old
+    assert not host.run(content=changed)["changed"]
+
+
 def run_main(monkeypatch, capsys, host, **params) -> dict:
     arguments = {"ANSIBLE_MODULE_ARGS": {"path": str(host.path), **params}}
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
