@@ -27,6 +27,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils._conns import (
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
 
+PUBLIC_KEYS = tuple(f"{end}{word}" for end in ("left", "right") for word in ("rsasigkey", "ecdsakey", "pubkey"))
 MAIN_SECRETS = "/etc/ipsec.secrets"
 
 
@@ -219,21 +220,24 @@ class File:
             raise StoreError(words) from exc
 
     def _carry_out(self, steps: list[Step], done: list[str]) -> None:
-        names = [step.change.name for step in steps if step.load]
+        coming = {step.change.name: step.change.after or {} for step in steps if step.load}
         gone = [step.change.name for step in steps if step.delete]
-        done.extend(gone + names)
+        done.extend([*gone, *coming])
         if done:
-            self._exchange(gone, names)
+            self._exchange(gone, coming)
         bring = {step.change.name: step.then for step in steps if step.then}
         done.extend(name for name in bring if name not in done)
         self._bring(bring)
 
-    def _exchange(self, gone: list[str], names: list[str]) -> None:
-        """Unload and load; the status tells whether it came to that.
+    def _exchange(self, gone: list[str], coming: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
+        """Unload and load; the status tells whether it came to that. C(coming) has the options of each conn.
 
-        Unloading comes first: a conn that goes may hold the selectors or the mark of one that comes.
+        Unloading comes first: a conn that goes may hold the selectors or the mark of one that comes. And where addconn
+        of 4.x replaces a conn that is up, it forgets to hand pluto the public keys of the new one.
         """
-        for name in gone:
+        names = list(coming)
+        keyed = [n for n, options in coming.items() if n in self.found and any(k in options for k in PUBLIC_KEYS)]
+        for name in [*gone, *(keyed if self.orphans else ())]:
             self._pluto.delete(name)
         complaints = self._pluto.add(names) if names else {}
         loaded = self._pluto.status().conns
@@ -279,7 +283,8 @@ class File:
 
     def _reload_old(self, touched: list[str]) -> None:
         back = [name for name in touched if name in self.old]
-        self._exchange([name for name in touched if name not in self.old], back)
+        coming = {name: self.old[name].options for name in back}
+        self._exchange([name for name in touched if name not in self.old], coming)
         states = {name: self.old[name].state for name in back}
         self._bring({name: THEN[state] for name, state in states.items() if state in THEN})
 

@@ -65,6 +65,12 @@ def _auto(value: str) -> None:
         raise ValueError(f"is none of {', '.join(AUTOS)}")
 
 
+def _text(value: str) -> None:
+    # Only a file shows whether it stands in quotes, and the parser takes them off: none is needed for anything else.
+    if value.isdigit():
+        raise ValueError("is a bare number, which 4.10 drops without a word: put a letter into it")
+
+
 def _boolean(value: str) -> None:
     if value not in BOOLEANS:
         raise ValueError("is neither yes nor no; 4.10 wants it in lower case")
@@ -96,6 +102,7 @@ def _identity(value: str) -> None:
         return
     if not _ID.fullmatch(value):
         raise ValueError("is no id: write an address, @name, user@name, %fromcert, or a DN like C=DE, CN=west")
+    _values.identity_is_literal(value)
 
 
 def _selectors(value: str) -> None:
@@ -140,5 +147,7 @@ _CHECKS: dict[str, Check] = {
     "vti-interface": _values.interface_name,
     "also": _values.conn_name,
     "auto": _auto,
+    "connalias": _text,
+    **{f"{end}{word}": _text for end in ("left", "right") for word in ("cert", "ca", "updown")},
     "mtu": _mtu,
 }

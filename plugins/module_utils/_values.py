@@ -47,7 +47,20 @@ def conn_name(value: str) -> str:
     """A conn name that is safe everywhere: libreswan up to 5.3 hands it unescaped to a root shell."""
     if not CONN_NAME.fullmatch(value) or value == "default":
         raise ValueError("a conn name is 1 to 64 letters, digits, '.', '_' or '-', begins with a letter or digit")
+    if value.isdigit():
+        raise ValueError("is a number to libreswan 4.10, which fails then: put a letter into the name")
     return value
+
+
+def identity_is_literal(value: str) -> None:
+    """Refuse an id that libreswan would look up: 5.x fails when there is no such name, and 4.10 takes another id
+    without a word."""
+    if "@" in value or "=" in value or value.startswith("%"):
+        return
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(f"is looked up in DNS, as no '@' is in it: write @{value} for the name itself") from None
 
 
 def plain_text(value: str) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _secrets
+from ansible_collections.route_based.vpn.plugins.module_utils import _secrets, _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError
 
 if t.TYPE_CHECKING:
@@ -21,8 +21,8 @@ PSK, KEY, CERTIFICATE = "psk", "key", "certificate"
 PSK_MIN = 20
 # Of each way, the options of a tunnel that belong to it.
 OPTIONS = {PSK: ("psk",), KEY: ("peer", "remote_key"), CERTIFICATE: ("certificate",)}
-# One grammar for ids: an address, a name or @name. No blank and no quote may stand in an unquoted value of ipsec.conf,
-# and ipsec.secrets has no way to escape them.
+# One grammar for ids: an address, @name or user@name. No blank and no quote may stand in an unquoted value of
+# ipsec.conf, and ipsec.secrets has no way to escape them.
 ID = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
 DN = re.compile(r"[A-Za-z0-9.]+ ?=[A-Za-z0-9 .,=@:/*_-]{1,250}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -54,7 +54,8 @@ class Item(t.Protocol):
 def identity(value: str) -> str:
     """An id that ipsec.conf and ipsec.secrets take, or a distinguished name; ValueError where it is neither."""
     if not ID.fullmatch(value) and not DN.fullmatch(value) and value != "%fromcert":
-        raise ValueError("is not an id: write an address, a name, @name, or a DN like C=DE, CN=west")
+        raise ValueError("is not an id: write an address, @name, user@name, or a DN like C=DE, CN=west")
+    _values.identity_is_literal(value)
     return value
 
 

@@ -305,10 +305,5 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
         words["dpdaction"] = "restart" if tunnel["auto"] == "start" else "hold"
     auto = tunnel["auto"] if _auth.ready(tunnel, host.credentials) else "ignore"
     words.update({"leftupdown": host.updown, "auto": auto, **tunnel["options"]})
-    return {key: _quoted(key, value) for key, value in _versions.for_version(words, host.version).items()}
-
-
-def _quoted(key: str, value: str) -> str:
-    # 4.10 reads a bare number as an integer, of which it wants none in an id.
-    bare = value.isdigit() and key in ("leftid", "rightid")
-    return f'"{value}"' if bare or re.search(r"\s|#", value) else value
+    words = _versions.for_version(words, host.version)
+    return {key: f'"{value}"' if re.search(r"\s|#", value) else value for key, value in words.items()}

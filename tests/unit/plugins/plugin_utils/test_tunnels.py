@@ -76,8 +76,10 @@ def test_marks_of_their_own_for_each_direction() -> None:
     assert (device["ikey"], device["okey"]) == (6, 7)
 
 
-def test_ids_that_are_bare_numbers_are_quoted_for_4_10() -> None:
-    assert keywords(local_id="12345")["leftid"] == '"12345"'
+@pytest.mark.parametrize("value", ["12345", "west.example.com"])
+def test_ids_that_libreswan_would_look_up(value: str) -> None:
+    with pytest.raises(InputErrors, match=f"write @{value}"):
+        keywords(local_id=value)
     assert keywords(local_id="@west")["leftid"] == "@west"
 
 
