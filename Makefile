@@ -9,7 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default versions boot drift
+SCENARIOS ?= default versions boot drift change
+SLOW_SCENARIOS ?= keys interop
 
 .PHONY: help
 help: ## list the targets
@@ -47,10 +48,19 @@ molecule: $(VENV) collection ## run the Molecule scenarios in the lab
 	@echo "molecule: scenarios $(SCENARIOS) in the lab"
 	@set -e; for scenario in $(SCENARIOS); do tests/molecule/run $$scenario; done
 
+.PHONY: slow
+slow: ## run the slower Molecule scenarios in the lab
+	@$(MAKE) molecule SCENARIOS="$(SLOW_SCENARIOS)"
+
 .PHONY: kernel
 kernel: $(VENV) ## run the device and route modules on the lab's kernel, with each supported pyroute2
 	@echo "kernel: vti_tunnel and vti_route on a real kernel"
 	@tests/integration/kernel/run
+
+.PHONY: libreswan
+libreswan: $(VENV) ## run the conn modules against real libreswan 4.10 and 5.2, with faults
+	@echo "libreswan: ipsec_conn against real ones"
+	@tests/integration/libreswan/run
 
 .PHONY: lab
 lab: ## prepare the lab: a kernel that has VTI, images of the gateways
@@ -73,17 +83,19 @@ oldest-core: $(VENV) collection ## the demo with the oldest ansible-core that is
 	@tests/demo/oldest-core
 
 .PHONY: bench
-bench: $(VENV) ## measure against iproute2 on the lab's kernel, and keep the tables in docs/benchmarks.md
+bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/benchmarks.md
 	@echo "bench: devices and routes against iproute2"
 	@tests/bench/run
+	@echo "bench: a hub with many conns"
+	@tests/bench/conns
 
 .PHONY: test
-test: ## run lint, units, sanity, kernel and molecule
-	@tests/run-all lint units sanity kernel molecule
+test: ## run lint, units, sanity, kernel, libreswan and molecule
+	@tests/run-all lint units sanity kernel libreswan molecule
 
 .PHONY: test-full
-test-full: ## the same, then the demo, also with the oldest ansible-core
-	@tests/run-all lint units sanity kernel molecule demo oldest-core
+test-full: ## the same, then the slower scenarios, and the demo, also with the oldest ansible-core
+	@tests/run-all lint units sanity kernel libreswan molecule slow demo oldest-core
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab

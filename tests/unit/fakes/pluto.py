@@ -14,9 +14,9 @@ import re
 from pathlib import Path
 
 VERSIONS = ("4.10", "5.2")
-KEYWORDS = """also auto authby dpdaction dpddelay esp ike ikelifetime ikev2 keyexchange left leftid leftsubnet
+KEYWORDS = """also auto authby dpdaction dpddelay esp ike ikelifetime ikev2 keyexchange left leftckaid leftid leftsubnet
     leftupdown leftvti mark mark-in mark-out right
-    rightid rightsubnet salifetime type vti-interface vti-routing""".split()
+    rightecdsakey rightid rightsubnet salifetime type vti-interface vti-routing""".split()
 
 
 @dataclasses.dataclass
@@ -47,6 +47,8 @@ class FakePluto:
         self.log = ""
         #: conn whose IKE SA another one's IPsec SA hangs on, by name
         self.shares: dict[str, str] = {}
+        #: the peer's public key that pluto has for a conn
+        self.keys: dict[str, str] = {}
         (folder / "pluto.pid").write_text(str(self.pid))
         self.set_start("1000")
 
@@ -110,6 +112,9 @@ class FakePluto:
     def load(self, name: str, options: dict[str, str]) -> None:
         """Add is always replace: a new serial number, and the SAs are gone."""
         self.serial += 1
+        # addconn of 4.10 hands over no public keys when what it replaced was up
+        if not (self.version == "4.10" and name in self.conns and self.conns[name].up):
+            self.keys[name] = options.get("rightecdsakey", "")
         self.conns[name] = Loaded(options, self.serial)
 
     # --- the programs ---

@@ -596,6 +596,15 @@ def test_conns_that_share_the_ike_sa_of_one_that_is_loaded_anew(host):
     assert not host.run(content=changed)["changed"]
 
 
+def test_a_new_public_key_gets_to_pluto_though_the_conn_is_up(host):
+    for number in (1, 2, 3):
+        key = f"0s{number}"
+        given = text(1, 2).replace("right=192.0.2.1\n", f"right=192.0.2.1\n  rightecdsakey={key}\n")
+        assert host.run(content=given)["changed"] is True
+        assert host.pluto.keys["c1"] == key
+        assert host.pluto.conns["c1"].up
+
+
 def run_main(monkeypatch, capsys, host, **params) -> dict:
     arguments = {"ANSIBLE_MODULE_ARGS": {"path": str(host.path), **params}}
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
