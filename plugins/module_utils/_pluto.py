@@ -38,6 +38,12 @@ LOG_LINES = 20000
 LOG_BYTES = 2_000_000
 
 
+#: How long whack is waited for that has begun to bring a conn up.
+INITIATE_SECONDS = 10
+TIMED_OUT = 124
+_STATE = re.compile(r'^(?:\d{3} )?"[^"]+"(?:\[\d+\] \S+)? #\d+:')
+
+
 class PlutoNotRunning(StoreError):
     """There is no pluto to ask."""
 
@@ -135,8 +141,23 @@ class Pluto:
             raise StoreError(f"ipsec --version failed with exit code {rc}: {_last(out + err)}") from None
 
     def initiate(self, name: str) -> None:
-        """Bring a conn up without waiting for the peer."""
-        self._command(name, "--asynchronous", "--initiate")
+        """Have pluto begin to bring a conn up; StoreError only where it does not begin.
+
+        What the peer says or does not say is no failure of this: a conn that is loaded and tried is what was asked for.
+        4.10 does not let go of whack, asynchronous or not, when there is an IKE SA already, until the peer has answered
+        or a minute is over. The end of whack does not end the attempt.
+        """
+        command = ["ipsec", "whack", "--name", name, "--asynchronous", "--initiate"]
+        rc, out, err = self._run(["timeout", str(INITIATE_SECONDS), *command])
+        if rc and _NOT_RUNNING.search(err + out):
+            raise PlutoNotRunning
+        lines = (out + err).splitlines()
+        # A line with a state's number tells of the exchange with the peer, which has begun then.
+        begun = rc == TIMED_OUT or any(_STATE.search(line) for line in lines)
+        refused = [line for line in lines if _FAILURE.search(line) and not _STATE.search(line)]
+        if refused or (rc and not begun):
+            reason = _last("\n".join(refused)) or _last("\n".join(lines)) or f"exit code {rc}"
+            raise StoreError(f"conn {name}: initiate failed: {reason}")
 
     def terminate(self, name: str) -> None:
         """End a conn's SAs; it stays loaded."""

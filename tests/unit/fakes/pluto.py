@@ -121,6 +121,8 @@ class FakePluto:
 
     def run(self, args: list[str]) -> tuple[int, str, str]:
         """ipsec whack ... and ipsec addconn ..."""
+        if args[0] == "timeout":
+            args = args[2:]
         self.calls.append(list(args))
         if args[0] == "journalctl":
             return 0, self.log, ""
@@ -211,6 +213,9 @@ class FakePluto:
         if args[-1] == "--initiate":
             assert args[2] == "--asynchronous", "would block on an unreachable peer"
             conn.up, conn.keep_up = self.reachable, True
+            if not self.reachable and self.version == "4.10":
+                # It holds whack until the peer has answered; timeout(1) ends that.
+                return 124, f'"{args[1]}" #25: 60 second timeout exceeded after 7 retransmits.  No response\n', ""
         elif args[-1] == "--terminate":
             conn.up = conn.keep_up = False
         else:

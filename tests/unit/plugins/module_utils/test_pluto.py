@@ -161,3 +161,16 @@ def test_no_secret_and_no_content_in_arguments(pluto, fake):
     pluto.add(["a"])
     pluto.initiate("a")
     assert not any("left" in word for call in fake.calls for word in call)
+
+
+@pytest.mark.parametrize(
+    ("rc", "out"),
+    [
+        (0, '181 "a" #1: initiating IKEv2 connection\n'),
+        (124, '"a" #1: initiating IKEv2 connection to 192.0.2.1 using UDP\n'),
+        (31, '031 "a" #25: STATE_V2_ESTABLISHED_IKE_SA: 60 second timeout exceeded after 7 retransmits.\n'),
+        (36, '036 "a" #3: encountered fatal error in state STATE_V2_PARENT_I2\n'),
+    ],
+)
+def test_what_the_peer_does_is_no_failure_of_the_attempt(rc, out):
+    scripted(rc, out).initiate("a")
