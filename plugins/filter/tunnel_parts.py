@@ -91,6 +91,12 @@ options:
     type: list
     elements: dict
     default: []
+  roadwarriors:
+    description:
+      - Servers of roadwarriors, as the role takes them in O(route_based.vpn.gateway#role:main:gateway_roadwarriors).
+    type: list
+    elements: dict
+    default: []
   rules:
     description:
       - Policy rules, as O(route_based.vpn.vti_route#module:rules) takes them.
@@ -108,12 +114,13 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Seven lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
+    - Lists. C(devices) is the O(route_based.vpn.vti_tunnel#module:tunnels) of M(route_based.vpn.vti_tunnel).
       C(routes) and C(rules) are those of M(route_based.vpn.vti_route). C(conns) has C(name)
       and C(keywords) of each conn block. C(secrets) are the O(route_based.vpn.ipsec_conn#module:secrets) of
       M(route_based.vpn.ipsec_conn); treat them as such. C(restore) are the lines from which the boot unit brings
       devices and routes back. C(waiting) are the tunnels whose peer has no public key yet, C(name) and C(peer) of
-      each; their conns have C(auto=ignore).
+      each; their conns have C(auto=ignore). C(firewall) is a dict of what the role's nftables table is made of, see
+      P(route_based.vpn.firewall_sets#filter).
   type: dict
 """
 
@@ -122,7 +129,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible_collections.route_based.vpn.plugins.module_utils import _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, VpnError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _restore, _tunnels
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _firewall, _restore, _roadwarriors, _tunnels
 
 
 def tunnel_parts(
@@ -135,6 +142,7 @@ def tunnel_parts(
     dpd_timeout: int = 60,
     routes: t.Sequence[dict[str, t.Any]] = (),
     rules: t.Sequence[dict[str, t.Any]] = (),
+    roadwarriors: t.Sequence[dict[str, t.Any]] = (),
     **credentials: t.Any,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError with all that is wrong, and never with a secret."""
@@ -142,10 +150,14 @@ def tunnel_parts(
         own = _auth.Credentials(**credentials)
         host = _tunnels.Host(_versions.version(version), updown, ike, esp, dpd_delay, dpd_timeout, own)
         checked = _tunnels.normalise(tunnels)
-        errors = _auth.missing(checked, own)
+        servers = _roadwarriors.normalise(roadwarriors, own)
+        errors = [*_auth.missing(checked, own), *_roadwarriors.clashes(checked, servers)]
         if errors:
             raise InputErrors(errors)
-        devices, all_routes = _tunnels.devices(checked), [*_tunnels.routes(checked), *routes]
+        devices = [*_tunnels.devices(checked), *_roadwarriors.devices(servers)]
+        all_routes = [*_tunnels.routes(checked), *_roadwarriors.routes(servers), *routes]
+        pools = [(str(network), x["interface"]) for x in servers for network in _roadwarriors.networks(x)]
+        firewall = _firewall.parts([*checked, *servers], all_routes, pools)
         restore = _restore.lines(devices, all_routes, rules)
     except VpnError as exc:
         # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
@@ -157,9 +169,10 @@ def tunnel_parts(
         "routes": all_routes,
         "rules": list(rules),
         "restore": restore,
-        "conns": _tunnels.conns(checked, host),
+        "conns": [*_tunnels.conns(checked, host), *_roadwarriors.conns(servers, host)],
         "secrets": _auth.secrets(checked, own),
         "waiting": [{"name": x["name"], "peer": x["peer"]} for x in checked if not _auth.ready(x, own)],
+        "firewall": firewall,
     }
 
 

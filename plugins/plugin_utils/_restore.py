@@ -19,7 +19,9 @@ Entry = dict[str, t.Any]
 def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry], rules: t.Sequence[Entry] = ()) -> list[str]:
     """From what vti_tunnel and vti_route are called with: all devices, then their sysctls, then the rest. Raises
     InputErrors for routes and rules that the module would refuse."""
-    result = [_device(device) for device in devices]
+    # The hook looks for the device that it misses in this line alone.
+    result = [" ".join(["devices", *(device["name"] for device in devices)])] if devices else []
+    result += [_device(device) for device in devices]
     for device in devices:
         result += [f"sysctl {device['name']} {key} {value}" for key, value in _devices.SYSCTLS_DEFAULT.items()]
     for device in devices:

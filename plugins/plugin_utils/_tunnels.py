@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _values, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _firewall
 
 Tunnel = dict[str, t.Any]
 
@@ -42,8 +42,10 @@ OPTIONS: dict[str, t.Any] = {
     "auto": str,
     "ike": str,
     "esp": str,
+    "firewall": list,
     "options": dict,
 }
+REQUIRED = ("name", "local", "remote")
 AUTO = ("start", "ondemand", "add", "ignore")
 # Keywords that the tunnel's own options decide; a second way to say them would only hide a contradiction.
 MANAGED = frozenset(
@@ -70,12 +72,12 @@ class Host:
     credentials: _auth.Credentials = dataclasses.field(default_factory=_auth.Credentials)
 
 
-class _Item:
+class Item:
     """Collects the errors of one tunnel, so that a user sees them all at once."""
 
-    def __init__(self, index: int, raw: t.Any) -> None:
+    def __init__(self, variable: str, index: int, raw: t.Any) -> None:
         name = raw.get("name") if isinstance(raw, dict) else None
-        self.label = f"gateway_tunnels[{index}]" + (f" ({name!r})" if name else "")
+        self.label = f"{variable}[{index}]" + (f" ({name!r})" if name else "")
         self.errors: list[InputError] = []
 
     def refuse(self, option: str, value: object, reason: str) -> None:
@@ -98,7 +100,7 @@ def normalise(raw_tunnels: t.Any) -> list[Tunnel]:
         raise InputErrors([InputError("gateway_tunnels", "", raw_tunnels, "is not a list of tunnels")])
     tunnels, errors = [], []
     for index, raw in enumerate(raw_tunnels):
-        item = _Item(index, raw)
+        item = Item("gateway_tunnels", index, raw)
         tunnels.append(_normalise_one(item, raw))
         errors += item.errors
     errors = errors or _duplicates(t.cast("list[Tunnel]", tunnels))
@@ -107,14 +109,14 @@ def normalise(raw_tunnels: t.Any) -> list[Tunnel]:
     return t.cast("list[Tunnel]", tunnels)
 
 
-def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
-    if not _well_formed(item, raw):
+def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
+    if not well_formed(item, raw, OPTIONS, REQUIRED):
         return None
     tunnel: Tunnel = {
         "name": item.check("name", raw["name"], _values.conn_name),
         "local": item.check("local", raw["local"], _values.address),
         "remote": item.check("remote", raw["remote"], _values.address),
-        "addresses": _addresses(item, raw.get("addresses", [])),
+        "addresses": addresses(item, raw.get("addresses", [])),
         "routes": [
             item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))
         ],
@@ -123,7 +125,8 @@ def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
         "ike": raw.get("ike"),
         "esp": raw.get("esp"),
         "mtu": raw.get("mtu", 1400),
-        "options": _options(item, raw.get("options", {})),
+        "firewall": raw.get("firewall", []),
+        "options": options(item, raw.get("options", {}), MANAGED),
     }
     tunnel.update(_marks(item, raw))
     default_name = f"vti{tunnel['mark_out'].value}" if tunnel["mark_out"] else "vti"
@@ -132,27 +135,30 @@ def _normalise_one(item: _Item, raw: t.Any) -> t.Optional[Tunnel]:
         identity = raw.get(f"{side}_id", str(tunnel[side] or ""))
         tunnel[f"{side}_id"] = item.check(f"{side}_id", identity, _auth.identity) if tunnel[side] else None
     tunnel.update(_auth.checked(item, raw, tunnel))
-    _check_words(item, tunnel)
+    if tunnel["auto"] not in AUTO:
+        item.refuse("auto", tunnel["auto"], f"is none of {', '.join(AUTO)}")
+    check_words(item, tunnel)
     _check_ends(item, tunnel)
     return tunnel
 
 
-def _well_formed(item: _Item, raw: t.Any) -> bool:
+def well_formed(item: Item, raw: t.Any, options: t.Mapping[str, t.Any], required: t.Sequence[str]) -> bool:
+    """Whether an entry has what is required, nothing unknown, and the right types; what it has not goes to the item."""
     if not isinstance(raw, dict):
-        item.refuse("", raw, "is not a tunnel: write name, local, remote, mark and so on")
+        item.refuse("", raw, f"is not a dict: write {', '.join(required)} and so on")
         return False
     for option, value in raw.items():
-        if option not in OPTIONS:
-            item.refuse(str(option), "...", f"is not an option of a tunnel; these are: {', '.join(OPTIONS)}")
-        elif isinstance(value, bool) is not (OPTIONS[option] is bool) or not isinstance(value, OPTIONS[option]):
+        if option not in options:
+            item.refuse(str(option), "...", f"is not an option here; these are: {', '.join(options)}")
+        elif isinstance(value, bool) is not (options[option] is bool) or not isinstance(value, options[option]):
             item.refuse(option, type(value).__name__, "has the wrong type")
-    for option in ("name", "local", "remote"):
+    for option in required:
         if option not in raw:
             item.refuse(option, None, "is required")
     return not item.errors
 
 
-def _marks(item: _Item, raw: Tunnel) -> Tunnel:
+def _marks(item: Item, raw: Tunnel) -> Tunnel:
     # mark= serves both directions: checked once, so that a bad one is one message.
     shared = item.check("mark", raw["mark"], _values.mark) if "mark" in raw else None
     marks: Tunnel = {}
@@ -166,7 +172,8 @@ def _marks(item: _Item, raw: Tunnel) -> Tunnel:
     return marks
 
 
-def _addresses(item: _Item, values: list[t.Any]) -> list[dict[str, str]]:
+def addresses(item: Item, values: list[t.Any]) -> list[dict[str, str]]:
+    """Inner addresses, each C(address) and, where it has one, C(peer)."""
     found = []
     for number, value in enumerate(values):
         where = f"addresses[{number}]"
@@ -181,15 +188,16 @@ def _addresses(item: _Item, values: list[t.Any]) -> list[dict[str, str]]:
     return found
 
 
-def _options(item: _Item, options: dict[t.Any, t.Any]) -> dict[str, str]:
+def options(item: Item, more: dict[t.Any, t.Any], managed: t.Collection[str]) -> dict[str, str]:
+    """Further keywords of libreswan and their values; those that are managed have options of their own."""
     good = {}
-    for key, value in options.items():
+    for key, value in more.items():
         keyword = str(key).replace("_", "-")
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
         where = f"options.{keyword}"
         if not KEYWORD.fullmatch(keyword):
             item.refuse(where, text, "is not the name of a libreswan keyword")
-        elif keyword in MANAGED:
+        elif keyword in managed:
             item.refuse(where, text, "is decided by the tunnel's own options (local, mark, interface, auto, ...)")
         elif '"' in text or not text or not text.isascii():
             item.refuse(where, text, "a value of ipsec.conf is ASCII text without a double quote, and not empty")
@@ -198,17 +206,18 @@ def _options(item: _Item, options: dict[t.Any, t.Any]) -> dict[str, str]:
     return good
 
 
-def _check_words(item: _Item, tunnel: Tunnel) -> None:
-    if tunnel["auto"] not in AUTO:
-        item.refuse("auto", tunnel["auto"], f"is none of {', '.join(AUTO)}")
+def check_words(item: Item, tunnel: Tunnel) -> None:
+    """Proposals, MTU and firewall rules, which tunnels and servers of roadwarriors have alike."""
     for option in ("ike", "esp"):
         if tunnel[option] is not None and not PROPOSAL.fullmatch(tunnel[option]):
             item.refuse(option, tunnel[option], "is not a libreswan proposal like aes_gcm256-sha2_512;dh19")
     if not 68 <= tunnel["mtu"] <= 65515:
         item.refuse("mtu", tunnel["mtu"], "is out of range: 68 to 65515 bytes")
+    for number, rule in enumerate(tunnel["firewall"]):
+        item.check(f"firewall[{number}]", rule, _firewall.rule)
 
 
-def _check_ends(item: _Item, tunnel: Tunnel) -> None:
+def _check_ends(item: Item, tunnel: Tunnel) -> None:
     local, remote = tunnel["local"], tunnel["remote"]
     if local is None or remote is None:
         return
@@ -297,7 +306,8 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
     else:
         words.update({"mark-in": str(tunnel["mark_in"]), "mark-out": str(tunnel["mark_out"])})
     words.update({"vti-interface": tunnel["interface"], "vti-routing": "no", "vti-shared": "no"})
-    if tunnel["addresses"]:
+    # The hook puts it back; with a peer it is another address to the kernel than without one.
+    if tunnel["addresses"] and "peer" not in tunnel["addresses"][0]:
         words["leftvti"] = tunnel["addresses"][0]["address"]
     if host.dpd_delay:
         # 4.10 asks for the action, too; later ones bring up again what auto= says.
@@ -305,5 +315,9 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
         words["dpdaction"] = "restart" if tunnel["auto"] == "start" else "hold"
     auto = tunnel["auto"] if _auth.ready(tunnel, host.credentials) else "ignore"
     words.update({"leftupdown": host.updown, "auto": auto, **tunnel["options"]})
-    words = _versions.for_version(words, host.version)
+    return quoted(_versions.for_version(words, host.version))
+
+
+def quoted(words: t.Mapping[str, str]) -> dict[str, str]:
+    """As ipsec.conf takes them: in double quotes where a blank or # would end the value."""
     return {key: f'"{value}"' if re.search(r"\s|#", value) else value for key, value in words.items()}

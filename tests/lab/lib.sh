@@ -11,14 +11,17 @@ LAB_CACHE=${LAB_CACHE:-$LAB_ROOT/.lab}
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+# From inside a part's build, whose output goes into a log.
+progress() { say "$*" 2>&3; }
 
 need_root() { [ "$(id -u)" = 0 ] || die "needs root: it makes namespaces, mounts and a tap device. Run it as root."; }
 
-# need_commands COMMAND=PACKAGE...: installs the packages whose command is missing, in one go.
+# need_commands COMMAND='PACKAGE...'...: installs the packages whose command is missing, in one go.
 need_commands() {
     local pair missing=()
     for pair; do
-        command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+        # shellcheck disable=SC2206 # a command may need several packages
+        command -v "${pair%%=*}" >/dev/null || missing+=(${pair#*=})
     done
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || die "needs ${missing[*]} and this machine has no apt-get: install them yourself."
@@ -43,6 +46,15 @@ lab_backend() {
 configured_mirror() {
     apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(SITE)' 'Created-By: Packages' |
         sed -n '/^Debian|Debian|/{s///p;q}'
+}
+
+# The part of the cache that the guest's kernel comes from: LAB_KERNEL=own for one with nftables and xfrm interfaces.
+lab_kernel() {
+    case ${LAB_KERNEL:-packaged} in
+    packaged) echo kernel ;;
+    own) echo own-kernel ;;
+    *) die "LAB_KERNEL=$LAB_KERNEL is neither packaged nor own" ;;
+    esac
 }
 
 # The Debian mirror of the machine's own apt configuration.
@@ -74,7 +86,9 @@ part_ready() { [ "$(cat "$LAB_CACHE/$1/.recipe" 2>/dev/null)" = "$(part_recipe "
 
 # The recipe of a part is its build script and what the script reads; a change of either builds it anew.
 part_recipe() {
-    cat "$LAB_HOME/build/$1" "$LAB_HOME/build/debian" | sha256sum | cut -c 1-16
+    local files=("$LAB_HOME/build/$1" "$LAB_HOME/build/debian")
+    [ ! -f "$LAB_HOME/build/$1.config" ] || files+=("$LAB_HOME/build/$1.config")
+    cat "${files[@]}" | sha256sum | cut -c 1-16
 }
 
 # part_build NAME DESCRIPTION: runs build/NAME FOLDER; FOLDER takes its place in the cache only when it is whole.
@@ -85,7 +99,7 @@ part_build() {
     rm -rf "${new:?}"
     mkdir -p "$new"
     unshare --mount --pid --fork --kill-child --mount-proc "$LAB_HOME/build/$name" "$new" \
-        </dev/null >"$LAB_CACHE/$name.log" 2>&1 || {
+        </dev/null 3>&2 >"$LAB_CACHE/$name.log" 2>&1 || {
         tail -n 20 "$LAB_CACHE/$name.log" >&2
         die "$description: failed, the whole log is $LAB_CACHE/$name.log"
     }

@@ -67,6 +67,7 @@ RULES = [
 
 def test_lines() -> None:
     assert lines() == [
+        "devices vti01 vti7",
         "device vti01 mtu 1400 type vti local 192.0.2.1 remote 192.0.2.2 ikey 5 okey 6",
         "device vti7 mtu 1380 type vti6 local 2001:db8::1 remote 2001:db8::2 ikey 7 okey 7",
         "sysctl vti01 disable_policy 1",

@@ -117,7 +117,7 @@ BAD = [
     (tunnel(name="x" * 65), "a conn name is"),
     (tunnel(name="default"), "a conn name is"),
     (tunnel(name=...), "name=None: is required"),
-    (tunnel(foo=1), "foo='...': is not an option of a tunnel"),
+    (tunnel(foo=1), "foo='...': is not an option here"),
     (tunnel(local="192.0.2.300"), "is not an IPv4 or IPv6 address"),
     (tunnel(local="192.0.2.0/24"), "is not an IPv4 or IPv6 address"),
     (tunnel(local="0.0.0.0"), "is the unspecified address"),
@@ -158,7 +158,7 @@ BAD = [
     (tunnel(options={"left updown": "x"}), "is not the name of a libreswan keyword"),
     (tunnel(options={"leftupdown": "/x"}), "is decided by the tunnel's own options"),
     (tunnel(options={"vti_routing": "yes"}), "is decided by the tunnel's own options"),
-    ("a string", "is not a tunnel"),
+    ("a string", "is not a dict: write name"),
 ]
 
 
