@@ -9,8 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default versions boot drift change
-SLOW_SCENARIOS ?= keys interop
+SCENARIOS ?= default versions boot drift change firewall
+SLOW_SCENARIOS ?= keys interop roadwarrior
 
 .PHONY: help
 help: ## list the targets
@@ -88,6 +88,8 @@ bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/ben
 	@tests/bench/run
 	@echo "bench: a hub with many conns"
 	@tests/bench/conns
+	@echo "bench: the updown hook against libreswan's own"
+	@tests/bench/hook
 
 .PHONY: test
 test: ## run lint, units, sanity, kernel, libreswan and molecule

@@ -25,6 +25,8 @@ _SPIS = re.compile(r"#(?P<serial>\d+): " + _NAME + r" (?P<text>(?:esp|ah)\..*)")
 _SPI = re.compile(r"(?:esp|ah)\.([0-9a-f]+)@")
 _PARENT = re.compile(r"(?:IKE|ISAKMP) SA #(\d+)")
 _TRAFFIC = re.compile(r"#(?P<serial>\d+): " + _NAME + r", (?P<text>.*)")
+# A distinguished name has commas, too, and is in quotes.
+_FIELD = re.compile(r"(\w+)=('[^']*'|[^,]*)")
 _TOP = re.compile(r"(?P<ends>\S.*\.\.\.\S.*?); (?P<routing>[^;]+);")
 _ALIAS = re.compile(r"/\d+x\d+$")
 _UNROUTED = ("unrouted", "keyed, unrouted", "unoriented")
@@ -233,7 +235,7 @@ def add_traffic(status: Status, text: str) -> None:
             continue
         serial = int(match.group("serial"))
         child = conn.children.setdefault(serial, ChildSa(serial))
-        fields = dict(f.partition("=")[::2] for f in match.group("text").split(", "))
+        fields = dict(_FIELD.findall(match.group("text")))
         # 5.2 says 0 until it has asked the kernel for the first time.
         added = fields.get("add_time", "")
         child.since = int(added) if added.isdigit() and int(added) else None

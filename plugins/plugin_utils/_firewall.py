@@ -103,7 +103,7 @@ def sets(
         try:
             locals_.append(ipaddress.ip_network(_values.network(str(value))))
         except ValueError as exc:
-            errors.append(InputError(f"gateway_firewall_local[{index}]", "", value, str(exc)))
+            errors.append(InputError("firewall", f"gateway_firewall_local[{index}]", value, str(exc)))
     if errors:
         raise InputErrors(errors)
     result: dict[str, list[str]] = {}

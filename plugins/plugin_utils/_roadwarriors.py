@@ -174,9 +174,14 @@ def clashes(tunnels: t.Sequence[dict[str, t.Any]], servers: t.Sequence[Server]) 
                 if same:
                     label = f"{VARIABLE}[{index}] ({server['name']!r})"
                     reason = f"{variable}[{place}] has it already{why}"
-                    errors.append(InputError(label, option, str(server[option]), reason))
+                    shown = "-".join(map(str, server[option])) if option == "pool" else str(server[option])
+                    errors.append(InputError(label, option, shown, reason))
         seen.append((server, VARIABLE, index))
     return errors
+
+
+def _overlap(one: tuple[t.Any, t.Any], two: tuple[t.Any, t.Any]) -> bool:
+    return bool(one[0].version == two[0].version and one[0] <= two[1] and two[0] <= one[1])
 
 
 def _same(server: Server, other: dict[str, t.Any]) -> list[tuple[str, bool, str]]:
@@ -187,5 +192,6 @@ def _same(server: Server, other: dict[str, t.Any]) -> list[tuple[str, bool, str]
         ("name", other["name"] == server["name"], ""),
         ("interface", other["interface"] == server["interface"], ""),
         ("mark", same_mark, "; only the mark tells apart what is for which device"),
+        ("pool", "pool" in other and _overlap(server["pool"], other["pool"]), "; two clients would have one address"),
         ("local", both_open, "; the kernel keeps one VTI without a remote address for a local one"),
     ]

@@ -41,6 +41,7 @@ CASES: dict[str, tuple[dict[str, t.Any], str]] = {
     "newline_in_option": ({"options": {"dpddelay": "3\n\tleftupdown=id"}}, "holds a control character"),
     "no_remote": ({"remote": None}, "remote"),
     "bad_type": ({"routes": {"a": "b"}}, "routes"),
+    "two_firewall_rules": ({"firewall": ["tcp dport 1 drop; accept"]}, "is more than one rule"),
     "bad_choice": ({"auto": "route"}, "auto"),
 }
 

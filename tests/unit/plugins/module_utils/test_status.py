@@ -88,6 +88,19 @@ def test_a_time_of_0_is_no_time():
     assert (child.since, child.in_bytes, child.out_bytes, child.peer_id) == (None, 1, 2, "@b")
 
 
+@pytest.mark.parametrize("prefix", ["", "006 "])
+def test_a_client_with_a_certificate_and_a_lease(prefix):
+    """As 5.2 and 4.10 said it of a roadwarrior."""
+    status = _status.parse_status('"roadwarriors": a...%any; unrouted; x;\n')
+    line = (
+        '#5: "roadwarriors"[4] 192.1.2.11, type=ESP, add_time=1795509684, inBytes=84, outBytes=0, maxBytes=2^63B, '
+        "id='O=Test, CN=road1', lease=10.9.0.10/32\n"
+    )
+    _status.add_traffic(status, prefix + line)
+    child = status.conns["roadwarriors"].children[5]
+    assert (child.peer_id, child.lease, child.in_bytes) == ("O=Test, CN=road1", "10.9.0.10/32", 84)
+
+
 @pytest.mark.parametrize("text", ["", "000 \n", '"', '"c"', "#", "#1:", '"c": \n', "\x00\n", '006 #x: "c", a=b\n'])
 def test_rubbish_is_no_conn(text):
     status = _status.parse_status(text)

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the nftables table is made of: sets without overlaps, rules that cannot end their line, segment sizes."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.route_based.vpn.plugins.filter.firewall_sets import firewall_sets
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _firewall
+
+WAYS = [
+    {"network": "10.0.0.0/8", "device": "vti01"},
+    {"network": "10.1.0.0/16", "device": "vti01"},
+    {"network": "10.1.0.0/16", "device": "vti02"},
+    {"network": "fd00::/8", "device": "vti01"},
+]
+
+
+def test_sets() -> None:
+    assert firewall_sets(WAYS, local=["10.7.0.0/16", "10.7.1.0/24"]) == {
+        "guarded4": ["10.0.0.0/8"],
+        "ways4": ['10.0.0.0/8 . "vti01"', '10.1.0.0/16 . "vti02"'],
+        "local4": ["10.7.0.0/16"],
+        "guarded6": ["fd00::/8"],
+        "ways6": ['fd00::/8 . "vti01"'],
+        "local6": [],
+    }
+
+
+def test_networks_that_the_host_has_a_way_of_its_own_to() -> None:
+    live = [
+        {"dst": "default", "gateway": "192.1.2.1", "dev": "eth0"},
+        {"dst": "10.0.2.0/24", "dev": "lan0"},
+        {"dst": "10.9.0.7", "dev": "vti02"},  # of the hook
+        {"dst": "10.3.3.3", "gateway": "10.0.2.9", "dev": "lan0"},
+        {"dst": "10.4.0.0/16", "nexthops": [{"dev": "lan0"}, {"dev": "lan1"}]},
+        {"dst": "10.0.0.0/8", "dev": "eth0"},  # the guarded network itself: what must not be
+        {"type": "unreachable", "dst": "10.5.0.0/16"},
+        {"dst": "172.16.0.0/16", "dev": "lan0"},
+        {"dst": "fd00:1::/64", "dev": "lan0"},
+    ]
+    sets = firewall_sets(WAYS, live=live)
+    assert sets["ways4"] == [
+        '10.0.0.0/8 . "vti01"',
+        '10.1.0.0/16 . "vti02"',
+        '10.0.2.0/24 . "lan0"',
+        '10.3.3.3/32 . "lan0"',
+        '10.4.0.0/16 . "lan0"',
+        '10.4.0.0/16 . "lan1"',
+    ]
+    assert sets["ways6"] == ['fd00::/8 . "vti01"', 'fd00:1::/64 . "lan0"']
+
+
+def test_bad_local_networks() -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        firewall_sets(WAYS, local=["10.7.0.1/16", "office"])
+    for text in ("gateway_firewall_local[0]", "gateway_firewall_local[1]", "'office'"):
+        assert text in str(caught.value)
+
+
+def test_parts() -> None:
+    tunnels = [
+        {"interface": "vti01", "mtu": 1400, "firewall": ["tcp dport 6666 drop"]},
+        {"interface": "vti02", "mtu": 1400, "firewall": []},
+        {"interface": "vti03", "mtu": 1300, "firewall": [{"rule": "udp dport { 1, 2 } drop", "direction": "out"}]},
+    ]
+    routes: list[dict[str, t.Any]] = [
+        {"destination": "10.0.0.0/8", "device": "vti01", "guard": True},
+        {"destination": "10.2.0.0/16", "device": "vti02", "guard": False},
+        {"destination": "10.3.0.0/16", "nexthops": [{"device": "vti01"}, {"device": "vti02"}], "guard": True},
+        {"destination": "10.4.0.0/16", "device": "vti01", "state": "absent"},
+    ]
+    assert _firewall.parts(tunnels, routes, [("10.9.0.0/24", "vti03")]) == {
+        "tunnels": ["vti01", "vti02", "vti03"],
+        "rules": [
+            {"device": "vti01", "rule": "tcp dport 6666 drop", "direction": "in"},
+            {"device": "vti03", "rule": "udp dport { 1, 2 } drop", "direction": "out"},
+        ],
+        "mss": [
+            {"mtu": 1300, "devices": ["vti03"], "size4": 1260, "size6": 1240},
+            {"mtu": 1400, "devices": ["vti01", "vti02"], "size4": 1360, "size6": 1340},
+        ],
+        "ways": [
+            {"network": "10.0.0.0/8", "device": "vti01"},
+            {"network": "10.3.0.0/16", "device": "vti01"},
+            {"network": "10.3.0.0/16", "device": "vti02"},
+            {"network": "10.9.0.0/24", "device": "vti03"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "",
+        " ",
+        5,
+        None,
+        [],
+        {},
+        {"direction": "in"},
+        {"rule": "drop", "direction": "sideways"},
+        {"rule": "drop", "chain": "input"},
+        "drop; accept",
+        "drop # comment",
+        "drop }",
+        "} chain x {",
+        "tcp dport { 1, 2 drop",
+        "drop\nflush ruleset",
+        "drop\r",
+        'log prefix "a',
+    ],
+)
+def test_what_is_no_rule(rule: t.Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        _firewall.rule(rule)
+
+
+@pytest.mark.parametrize(
+    "rule", ['log prefix "a; b # c" drop', "tcp dport { 1, 2 } counter drop", "ip6 saddr fd00::1 drop"]
+)
+def test_what_is_a_rule(rule: str) -> None:
+    assert _firewall.rule(rule) == {"rule": rule, "direction": "in"}
