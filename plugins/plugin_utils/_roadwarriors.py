@@ -80,6 +80,9 @@ def _normalise_one(item: _tunnels.Item, raw: Server, credentials: _auth.Credenti
     }
     everything = "::/0" if server["pool"] and server["pool"][0].version == 6 else "0.0.0.0/0"
     server["network"] = item.check("network", raw.get("network", everything), _values.network)
+    for number, entry in enumerate(server["addresses"]):
+        if entry["address"] and server["pool"] and _in_pool(entry["address"], server["pool"]):
+            item.refuse(f"addresses[{number}]", entry["address"], "is in the pool: a client would be given it")
     if not server["certificate"]:
         item.refuse("certificate", "", "is missing, and gateway_certificates does not name exactly one")
     _tunnels.check_words(item, server)
@@ -103,6 +106,11 @@ def pool(value: str) -> tuple[t.Any, t.Any]:
     if int(ends[1]) - int(ends[0]) >= 2**24:
         raise ValueError("has more than 2^24 addresses: libreswan keeps no such pool")
     return ends
+
+
+def _in_pool(value: str, ends: tuple[t.Any, t.Any]) -> bool:
+    address = ipaddress.ip_interface(value).ip
+    return bool(address.version == ends[0].version and ends[0] <= address <= ends[1])
 
 
 def networks(server: Server) -> list[Network]:

@@ -19,7 +19,7 @@ SERVER = {
     "network": "10.0.1.0/24",
     "mark": "12/0xffffff",
     "interface": "vti02",
-    "addresses": ["10.9.0.1/32"],
+    "addresses": ["10.9.1.1/32"],
     "dns": ["10.0.1.53"],
 }
 TUNNEL = {
@@ -88,7 +88,7 @@ def test_device_is_there_before_the_first_client() -> None:
             "ikey": 12,
             "okey": 12,
             "mtu": 1400,
-            "addresses": [{"address": "10.9.0.1/32"}],
+            "addresses": [{"address": "10.9.1.1/32"}],
         }
     ]
     assert [x["destination"] for x in made["routes"]] == ["10.9.0.1/32", "10.9.0.2/31", "10.9.0.4/31", "10.9.0.6/32"]
@@ -141,6 +141,7 @@ def test_pools(pool: str, written: str) -> None:
         ({"interface": "ip_vti0"}, "interface='ip_vti0'"),
         ({"interface": "a" * 16}, "interface="),
         ({"dns": ["resolver"]}, "dns[0]='resolver'"),
+        ({"addresses": ["10.9.0.6/24"]}, "addresses[0]='10.9.0.6/24': is in the pool"),
         ({"mtu": 10}, "out of range"),
         ({"remote": "192.1.2.45"}, "is not an option here"),
         ({"psk": "something"}, "is not an option here"),
