@@ -137,6 +137,19 @@ def test_ipv6(tmp_path):
     assert [rule for rule in ip("-6", "rule") if rule.get("protocol") == "159"] == []
 
 
+def test_a_network_that_the_peer_is_in(tmp_path):
+    conn = {**BASE, "PLUTO_ME": "192.1.2.250", "PLUTO_PEER": "198.51.100.7", "PLUTO_PEER_CLIENT": "198.51.0.0/16"}
+    assert call({**conn, "PLUTO_VERB": "up-client"}, tmp_path) == ""
+    assert ip("route", "get", "198.51.100.7")[0]["dev"] == "out0"
+    assert ip("route", "get", "198.51.100.8")[0]["dev"] == "vti05"
+    assert ip("route", "get", "198.52.0.1")[0]["dev"] == "out0"
+    subprocess.run(["ip", "-n", NETNS, "route", "add", "198.51.7.0/24", "dev", "lo"], check=True)
+    assert ip("route", "get", "198.51.7.1")[0]["dev"] == "lo"
+    assert call({**conn, "PLUTO_VERB": "down-client"}, tmp_path) == ""
+    assert ip("route", "get", "198.51.100.8")[0]["dev"] == "out0"
+    assert [rule for rule in ip("rule") if rule.get("protocol") == "159"] == []
+
+
 def test_an_address_and_a_route_that_were_lost_come_back(tmp_path):
     conn = {**BASE, "VTI_IP": "10.0.2.1/24", "PLUTO_VERB": "up-client"}
     call(conn, tmp_path)

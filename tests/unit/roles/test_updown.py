@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -50,16 +52,15 @@ class Host:
         for folder in ("sys/class/net", "proc/sys/net/ipv4/conf/all", "run/pluto", "bin", "drop-ins"):
             (root / folder).mkdir(parents=True)
         (root / "proc/sys/net/ipv4/conf/all/rp_filter").write_text("0\n")
-        shutil.copy(ROOT / "tests/unit/fakes/ip", root / "bin/ip")
+        (root / "bin/ip").write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/unit/fakes/ip.py "$@"\n')
+        (root / "bin/ip").chmod(0o755)
         self.pluto(110)
 
     def pluto(self, pid: int) -> None:
-        """A pluto with this process number runs from now on; no clock is too coarse to tell that it is newer."""
-        path = self.root / "run/pluto/pluto.pid"
-        path.write_text(f"{pid}\n")
-        begun = self.root / "state/.begun"
-        if begun.exists():
-            os.utime(path, ns=(begun.stat().st_mtime_ns + 10**7,) * 2)
+        """A pluto with this process number runs from now on; so long before and after that files tell it."""
+        time.sleep(0.02)
+        (self.root / "run/pluto/pluto.pid").write_text(f"{pid}\n")
+        time.sleep(0.02)
 
     def command(self, environment: Environment) -> dict[str, t.Any]:
         """What subprocess needs to run the hook, with nothing in its environment but what is given."""
@@ -184,23 +185,66 @@ def test_one_call_for_all_verbs(host: Host) -> None:
     assert host.devices() == {}
 
 
-@pytest.mark.parametrize("client", ["0.0.0.0/0", "::/0"])
-def test_default_route_not_for_the_tunnels_own_packets(host: Host, client: str) -> None:
-    host.verbs("up prepare route", PLUTO_PEER_CLIENT=client)
-    rules = [
-        "lookup main suppress_prefixlength 0 priority 30158 protocol 159",
-        "lookup 159 priority 30159 protocol 159",
+V6 = {"PLUTO_ME": "2001:db8::1", "PLUTO_PEER": "2001:db8::2", "PLUTO_MY_CLIENT": "fd00:2::/64"}
+AROUND = [
+    ({"PLUTO_PEER_CLIENT": "0.0.0.0/0"}, "to 192.1.2.23/32", "", 0),
+    ({"PLUTO_PEER_CLIENT": "192.1.2.0/24"}, "to 192.1.2.23/32", "to 192.1.2.0/24 ", 24),
+    ({"PLUTO_PEER_CLIENT": "192.0.0.0/7"}, "to 192.1.2.23/32", "to 192.0.0.0/7 ", 7),
+    ({**V6, "PLUTO_PEER_CLIENT": "::/0"}, "to 2001:db8::2/128", "", 0),
+    ({**V6, "PLUTO_PEER_CLIENT": "2001:db8::/32"}, "to 2001:db8::2/128", "to 2001:db8::/32 ", 32),
+]
+
+
+@pytest.mark.parametrize(("conn", "peer", "to", "length"), AROUND)
+def test_networks_that_the_peer_is_in(host: Host, conn: Environment, peer: str, to: str, length: int) -> None:
+    """They must not take the tunnel's own packets."""
+    network = [
+        f"{to}lookup main suppress_prefixlength {length} priority 30158 protocol 159",
+        f"{to}lookup 159 priority 30159 protocol 159",
     ]
-    outer = ["to 192.1.2.23/32 lookup main priority 30157 protocol 159"] if client == "0.0.0.0/0" else []
-    assert host.table("rules") == outer + rules
-    assert host.table("routes") == [f"{client} table 159 metric 0: {client} dev vti05 proto 159 table 159"]
-    # Another one to the same peer needs the same rules, and keeps them.
-    other = {"PLUTO_PEER_CLIENT": client, "PLUTO_CONNECTION": "b"}
-    host.verbs("up route", **other)
-    host.verbs("down unroute", PLUTO_PEER_CLIENT=client)
-    assert host.table("rules") == outer + rules
+    outer = [f"{peer} lookup main priority 30157 protocol 159"]
+    assert host.verbs("up prepare route", **conn) == ""
+    assert host.table("rules") == outer + network
+    assert [line.split()[2] for line in host.table("routes")] == ["159"]
+    # Another one to the same peer needs the same rules, and keeps them; so does one from elsewhere to the same network.
+    host.verbs("up route", **conn, PLUTO_CONNECTION="b")
+    host.verbs("up route", **{**conn, "PLUTO_MY_CLIENT": "10.99.0.0/16"}, PLUTO_CONNECTION="c")
+    host.verbs("down unroute", **conn)
+    host.verbs("down unroute", **conn, PLUTO_CONNECTION="b")
+    assert host.table("rules") == outer + network
+    host.verbs("down unroute", **{**conn, "PLUTO_MY_CLIENT": "10.99.0.0/16"}, PLUTO_CONNECTION="c")
+    assert (host.table("rules"), host.table("routes"), host.devices()) == ([], [], {})
+
+
+def test_rules_of_two_networks_with_one_peer_and_of_two_peers_with_one_network(host: Host) -> None:
+    whole, part = {"PLUTO_PEER_CLIENT": "0.0.0.0/0"}, {"PLUTO_PEER_CLIENT": "192.1.2.0/24", "PLUTO_CONNECTION": "b"}
+    other = {**whole, "PLUTO_PEER": "198.51.100.7", "VTI_IFACE": "vti06", "PLUTO_CONNECTION": "c", "PLUTO_METRIC": "9"}
+    for conn in (whole, part, other):
+        host.verbs("up route", **conn)
+    assert len(host.table("rules")) == 6
+    host.verbs("down unroute", **whole)
+    # What the other two need is there: the ways to both peers, and both networks.
+    assert len(host.table("rules")) == 6
+    host.verbs("down unroute", **part)
+    assert sorted(line.split()[1] for line in host.table("rules")) == ["159", "198.51.100.7/32", "main"]
     host.verbs("down unroute", **other)
     assert (host.table("rules"), host.table("routes"), host.devices()) == ([], [], {})
+
+
+@pytest.mark.parametrize("client", ["10.0.0.0/8", "192.1.3.0/24", "192.1.2.24/32", "fd00::/8"])
+def test_networks_that_the_peer_is_not_in(host: Host, client: str) -> None:
+    host.verbs("up", PLUTO_PEER_CLIENT=client)
+    assert host.table("rules") == []
+
+
+@pytest.mark.parametrize(
+    "conn", [{"PLUTO_PEER_CLIENT": "192.1.2.23/32"}, {**V6, "PLUTO_PEER_CLIENT": "2001:db8::2/128"}]
+)
+def test_a_route_to_the_peer_itself_is_refused(host: Host, conn: Environment) -> None:
+    output = host.call({**BASE, **conn, "PLUTO_VERB": "up-host"}, status=1)
+    assert "would send the tunnel's own packets into the tunnel; write networks, or vti-routing=no" in output
+    assert (host.table("log"), host.references()) == ([], [])
+    assert host.verbs("up", **conn, VTI_ROUTING="no") == ""
 
 
 def test_ipv6(host: Host) -> None:
