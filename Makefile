@@ -9,8 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default versions boot drift change firewall
-SLOW_SCENARIOS ?= keys interop roadwarrior
+SCENARIOS ?= default mesh boot drift change firewall
+SLOW_SCENARIOS ?= versions keys interop roadwarrior
 
 .PHONY: help
 help: ## list the targets

@@ -43,8 +43,22 @@ def run(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     pluto = Pluto(module.run_command)
     file = File(params["path"], pluto, Nss(module.run_command), params["load"])
-    there = bool(module.get_bin_path("ipsec", opt_dirs=["/usr/sbin", "/usr/local/sbin"]))
+    there = is_installed(module)
     target = _target(params, file, lambda: pluto.version() if there else NEWEST)
+    wanted, result = carry_out(module, file, target, there)
+    if not module.check_mode:
+        _wait(pluto, wanted, params)
+    return result
+
+
+def is_installed(module: t.Any) -> bool:
+    """Whether libreswan is there."""
+    return bool(module.get_bin_path("ipsec", opt_dirs=["/usr/sbin", "/usr/local/sbin"]))
+
+
+def carry_out(module: t.Any, file: File, target: Target, there: bool) -> tuple[dict[str, Wanted], dict[str, t.Any]]:
+    """Bring files and pluto to a target, in check mode only on paper: the conns it wants, and the module's result.
+    VpnError where it is refused or fails."""
     wanted = file.conns(target.text, target.states)
     if file.load:
         _look(module, file, wanted, there)
@@ -59,8 +73,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
             _apply(module, file, target, wanted, steps)
         elif file.load and wanted:
             file.remember()
-        _wait(pluto, wanted, params)
-    return {
+    return wanted, {
         "changed": changed,
         "conns": _change.report(changes),
         "file": _files.action(file.old_text, target.text),

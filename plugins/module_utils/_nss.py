@@ -86,10 +86,14 @@ class Nss:
         """Every private key, those of certificates among them."""
         rc, out, err = self._run(["ipsec", "showhostkey", "--list", "--nssdir", self.folder])
         found = [match for match in map(_KEY.match, out.splitlines()) if match]
-        if rc and not found and "no keys" not in (out + err).lower():
+        if rc and not found and "no keys" not in (out + err).lower() and self._is_made():
             raise StoreError(f"ipsec showhostkey --list failed with exit code {rc}: {_words(err or out)}")
         owners = self._owners() if found else {}
         return [HostKey(m.group("type").lower(), m.group("ckaid"), owners.get(m.group("ckaid"))) for m in found]
+
+    def _is_made(self) -> bool:
+        """Whether there is a database; the first start of libreswan makes it."""
+        return os.path.exists(os.path.join(self.folder, "cert9.db"))
 
     def _owners(self) -> dict[str, str]:
         """The nickname of the certificate of each key that has one, by CKAID."""

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -46,12 +45,8 @@ CASES: dict[str, tuple[dict[str, t.Any], str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """One run of the site playbook over all hosts: what it said of each that failed."""
-    work = tmp_path_factory.mktemp("role")
-    hosts = {name: {"gateway_tunnels": [{**TUNNEL, **changes}]} for name, (changes, _message) in CASES.items()}
-    hosts["good"] = {"gateway_tunnels": [TUNNEL]}
+def run(work: Path, hosts: dict[str, t.Any]) -> str:
+    """What the site playbook says of these hosts."""
     inventory = work / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"gateways": {"hosts": hosts, "vars": NOBODY}}))
     tree = subprocess.run([str(ROOT / "tests/tree")], check=True, capture_output=True, text=True).stdout.strip()
@@ -66,16 +61,25 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory), "route_based.vpn.site"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert TUNNEL["psk"] not in done.stdout + done.stderr
-    failed = re.findall(r"^fatal: \[(\w+)\]: \w+! => (\{.*\})$", done.stdout, flags=re.MULTILINE)
-    assert failed, done.stdout + done.stderr
-    return {name: str(json.loads(result)) for name, result in failed}
+    assert done.returncode
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One run over all hosts, of which each has another mistake."""
+    hosts = {name: {"gateway_tunnels": [{**TUNNEL, **changes}]} for name, (changes, _message) in CASES.items()}
+    return run(tmp_path_factory.mktemp("role"), hosts)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_refused_before_any_host_is_spoken_to(name: str, messages: dict[str, str]) -> None:
-    assert CASES[name][1] in messages[name].replace('\\"', '"').replace("\\'", "'")
-    assert "Connection refused" not in messages[name]
+def test_refused_before_any_host_is_spoken_to(name: str, refused: str) -> None:
+    own = [line for line in refused.splitlines() if line.startswith(f"- {name}: ")]
+    assert CASES[name][1] in "".join(own), refused
+    assert "Connection refused" not in refused
 
 
-def test_good_input_gets_as_far_as_the_host(messages: dict[str, str]) -> None:
-    assert "Connection refused" in messages["good"]
+def test_good_input_gets_as_far_as_the_host(tmp_path: Path) -> None:
+    said = run(tmp_path, {"good": {"gateway_tunnels": [TUNNEL]}})
+    assert re.search(r"^\[ERROR\]|^fatal: \[good\]: UNREACHABLE", said, flags=re.MULTILINE), said
+    assert "Connection refused" in said

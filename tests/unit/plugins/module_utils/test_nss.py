@@ -131,3 +131,12 @@ def test_der(text):
 def test_no_der(text):
     with pytest.raises(ValueError, match="neither PEM nor base64"):
         _nss.der(text)
+
+
+def test_a_host_on_which_libreswan_never_ran_has_no_keys(tmp_path):
+    refused = (1, "", "FATAL ERROR: ipsec showhostkey: NSS: initialization failed: SEC_ERROR_BAD_DATABASE")
+    nss = _nss.Nss(Tools(("showhostkey", refused)), str(tmp_path))
+    assert nss.keys() == []
+    (tmp_path / "cert9.db").touch()
+    with pytest.raises(StoreError, match="SEC_ERROR_BAD_DATABASE"):
+        nss.keys()

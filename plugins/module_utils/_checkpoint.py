@@ -1,0 +1,177 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""What a gateway had before a change: noted in a folder of its own, and read again. Nothing is changed here but that
+folder; see _checkpoint_back.py for the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+import time
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _files, _routes, _rules
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A file as it was: C(copy) is the name of its copy in the folder, empty where there was no file."""
+
+    path: str
+    copy: str = ""
+    mode: int = 0o644
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What there was. C(opened) is in seconds since the epoch; C(deadline) in seconds of the monotonic clock of a boot,
+    C(boot), and 0 where nobody is to go back by himself."""
+
+    opened: float
+    boot: str = ""
+    deadline: float = 0
+    files: tuple[Kept, ...] = ()
+    devices: tuple[_devices.Device, ...] = ()
+    routes: tuple[_routes.Route, ...] = ()
+    rules: tuple[_rules.Rule, ...] = ()
+    established: tuple[str, ...] = ()
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time is up. Another boot has another clock, and nobody who waits."""
+        return bool(self.deadline) and self.boot == boot() and time.monotonic() >= self.deadline
+
+
+def boot() -> str:
+    """The kernel's name for this boot; empty where it has none."""
+    with contextlib.suppress(OSError), open(BOOT_ID, encoding="ascii") as file:
+        return file.read().strip()
+    return ""
+
+
+class Folder:
+    """The place of one checkpoint, for root alone, as files with secrets are kept in it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._state = os.path.join(path, "checkpoint.json")
+        self._gone_back = os.path.join(path, "gone_back")
+
+    def make(self) -> None:
+        """The folder, with the rights that it needs."""
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        os.chmod(self.path, 0o700)
+
+    def clear_jobs(self) -> None:
+        """Remove what Ansible keeps of those who have watched, unless one still does."""
+        jobs = os.path.join(self.path, "async")
+        with self.lock("watch", wait=False) as alone:
+            if alone:
+                shutil.rmtree(jobs, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def lock(self, name: str, wait: bool = True) -> t.Iterator[bool]:
+        """Held for what is in the block; False where somebody else has it and C(wait) is not wanted."""
+        with open(os.path.join(self.path, f"{name}.lock"), "w", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def read(self) -> t.Optional[Checkpoint]:
+        """The open checkpoint; None where there is none."""
+        try:
+            with open(self._state, encoding="utf-8") as file:
+                return _from_dict(json.load(file))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as exc:
+            raise StoreError(
+                f"{self._state} cannot be read ({exc}): nothing was changed; remove {self.path} to give it up"
+            ) from exc
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Note it, whole or not at all. Raises StoreError."""
+        try:
+            _files.replace(self._state, json.dumps(dataclasses.asdict(checkpoint), default=_text))
+        except OSError as exc:
+            raise StoreError(f"the checkpoint cannot be written to {self.path}: {exc}") from exc
+
+    def keep(self, paths: t.Iterable[str]) -> tuple[Kept, ...]:
+        """Copies of files that are there, and a note of those that are not. Raises StoreError."""
+        kept = []
+        try:
+            for number, path in enumerate(dict.fromkeys(paths)):
+                if not os.path.exists(path):
+                    kept.append(Kept(path))
+                    continue
+                copy = f"file{number}"
+                shutil.copyfile(path, os.path.join(self.path, copy))
+                kept.append(Kept(path, copy, os.stat(path).st_mode & 0o7777))
+        except OSError as exc:
+            raise StoreError(f"the checkpoint cannot be written to {self.path}: {exc}") from exc
+        return tuple(kept)
+
+    def content(self, kept: Kept) -> t.Optional[bytes]:
+        """A file as it was; None where there was none."""
+        if not kept.copy:
+            return None
+        with open(os.path.join(self.path, kept.copy), "rb") as file:
+            return file.read()
+
+    def close(self) -> None:
+        """Forget the checkpoint, its note first: without it the rest means nothing."""
+        for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
+            if not name.endswith(".lock") and name != "async":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.path, name))
+
+    def note_gone_back(self) -> None:
+        """For whoever comes to confirm afterwards."""
+        with open(self._gone_back, "w", encoding="ascii") as file:
+            file.write(time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()))
+
+    def gone_back(self) -> str:
+        """When the host went back by itself; empty where it did not."""
+        with contextlib.suppress(OSError), open(self._gone_back, encoding="ascii") as file:
+            return file.read()
+        return ""
+
+
+def _text(value: t.Any) -> t.Any:
+    """The message of a route of unknown shape is no part of a checkpoint."""
+    return "" if isinstance(value, bytes) else value
+
+
+def _frozen(value: t.Any) -> t.Any:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+
+
+def _from_dict(data: dict[str, t.Any]) -> Checkpoint:
+    devices = []
+    for entry in data.pop("devices"):
+        inner = tuple(_devices.Inner(**address) for address in entry.pop("addresses"))
+        devices.append(_devices.Device(addresses=inner, **{k: _frozen(v) for k, v in entry.items()}))
+    routes = []
+    for entry in data.pop("routes"):
+        hops = tuple(_routes.Nexthop(**hop) for hop in entry.pop("nexthops"))
+        routes.append(_routes.Route(nexthops=hops, **{k: _frozen(v) for k, v in {**entry, "raw": b""}.items()}))
+    return Checkpoint(
+        devices=tuple(devices),
+        routes=tuple(routes),
+        rules=tuple(_rules.Rule(**{k: _frozen(v) for k, v in entry.items()}) for entry in data.pop("rules")),
+        files=tuple(Kept(**entry) for entry in data.pop("files")),
+        **{k: _frozen(v) for k, v in data.items()},
+    )

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""Notes what a gateway has, and brings it back to that: files, devices, routes, rules, conns, firewall. Only what is
+different by then is touched. What can be done is done, also where something else fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _checkpoint,
+    _conn_file,
+    _conn_run,
+    _device_plan,
+    _devices,
+    _files,
+    _netlink,
+    _nss,
+    _pluto,
+    _pyroute2,
+    _route_plan,
+    _routes,
+    _rules,
+    _run,
+)
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError, VpnError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.route_based.vpn.plugins.module_utils._change import Plan
+
+UNITS = "/etc/systemd/system/"
+
+
+def note(module: t.Any, folder: _checkpoint.Folder, deadline: float) -> _checkpoint.Checkpoint:
+    """What there is now, written down. An unfinished checkpoint is kept, as what it notes was there before whatever
+    was interrupted then; only its deadline moves."""
+    params = module.params
+    found = folder.read()
+    boot = _checkpoint.boot()
+    if found is None:
+        secrets = f"{os.path.splitext(params['path'])[0]}.secrets"
+        folder.close()
+        found = _checkpoint.Checkpoint(
+            opened=time.time(), files=folder.keep([params["path"], secrets, *params["files"]]), **_live(module)
+        )
+    found = dataclasses.replace(found, deadline=deadline, boot=boot)
+    folder.write(found)
+    return found
+
+
+def _live(module: t.Any) -> dict[str, t.Any]:
+    """Ours of what the kernel has, and the conns that are established. Where a program or library is not there yet
+    there is nothing of ours either."""
+    result: dict[str, t.Any] = {}
+    if _conn_run.is_installed(module):
+        try:
+            conns = _pluto.Pluto(module.run_command).status().conns.values()
+            result["established"] = tuple(sorted(conn.name for conn in conns if conn.established))
+        except StoreError:  # pluto does not run
+            result["established"] = ()
+    if _pyroute2.IMPORT_ERROR is None:
+        with _netlink.Netlink() as kernel:
+            devices = [device for device in kernel.device_state([]).devices if device.owned]
+            state = kernel.route_state((), True)
+        result["devices"] = tuple(_wish(device) for device in devices)
+        result["routes"] = tuple(route for route in state.routes if route.protocol == _routes.PROTOCOL)
+        result["rules"] = tuple(rule for rule in state.rules if rule.protocol == _routes.PROTOCOL)
+    return result
+
+
+def _wish(device: _devices.Device) -> _devices.Device:
+    """A live device as one would ask for it: without what the kernel made of it."""
+    addresses = tuple(inner for inner in device.addresses if not inner.is_link_local)
+    return dataclasses.replace(device, index=0, master=0, addresses=addresses)
+
+
+class Back:
+    """One way back. C(done) says what was changed, C(errors) what could not be."""
+
+    def __init__(self, module: t.Any, folder: _checkpoint.Folder, checkpoint: _checkpoint.Checkpoint) -> None:
+        self._module = module
+        self._folder = folder
+        self._checkpoint = checkpoint
+        self.done: list[str] = []
+        self.errors: list[str] = []
+
+    def go(self) -> None:
+        """All of it. Files of the role first, as pluto calls the hook that is one of them; those that were not there go
+        last, when nothing uses them any more. Raises StoreError where something could not be done."""
+        steps = [self._files_back, self._devices_back, self._routes_back, self._conns_back, self._firewall_back]
+        for step in [*steps, self._files_gone]:
+            try:
+                step()
+            except (VpnError, OSError) as exc:
+                self.errors.append(str(exc))
+        if self.errors:
+            done = "; ".join(self.done) or "nothing"
+            raise StoreError(
+                f"could not go back all the way: {'; '.join(self.errors)}. Brought back: {done}. The checkpoint stays "
+                "open; the next run goes on from it"
+            )
+        self._folder.close()
+
+    def _managed(self) -> tuple[str, str]:
+        """Paths of conns and secrets, which pluto has to be told of."""
+        return self._checkpoint.files[0].path, self._checkpoint.files[1].path
+
+    def _others(self) -> list[_checkpoint.Kept]:
+        return [kept for kept in self._checkpoint.files if kept.path not in self._managed()]
+
+    def _files_back(self) -> None:
+        units = False
+        for kept in self._others():
+            content = self._folder.content(kept)
+            if content is None or content == _read(kept.path):
+                continue
+            os.makedirs(os.path.dirname(kept.path), exist_ok=True)
+            _files.replace(kept.path, content.decode("utf-8", "surrogateescape"))
+            os.chmod(kept.path, kept.mode)
+            self.done.append(f"file {kept.path}: as it was")
+            units = units or kept.path.startswith(UNITS)
+        if units:
+            self._command("systemctl", "daemon-reload")
+
+    def _files_gone(self) -> None:
+        gone = [kept.path for kept in self._others() if not kept.copy and os.path.exists(kept.path)]
+        units = [os.path.basename(path) for path in gone if path.startswith(UNITS)]
+        if units:
+            self._command("systemctl", "disable", *units)
+        for path in gone:
+            os.unlink(path)
+            self.done.append(f"file {path}: removed")
+        if units:
+            self._command("systemctl", "daemon-reload")
+
+    def _devices_back(self) -> None:
+        wanted = [_devices.Wanted(f"checkpoint ({d.name})", d) for d in self._checkpoint.devices]
+        if _pyroute2.IMPORT_ERROR is not None and not wanted:
+            return
+        with _netlink.Netlink() as kernel:
+            state = kernel.device_state([entry.device.name for entry in wanted])
+            plan = _device_plan.plan(state, wanted, True, kernel.routes_of, kernel.way_to)
+            self._carry_out("device", plan, kernel)
+
+    def _routes_back(self) -> None:
+        wanted = [_routes.Wanted(f"checkpoint ({r.destination})", r) for r in self._checkpoint.routes]
+        rules = [_rules.Wanted(f"checkpoint (priority {r.priority})", r) for r in self._checkpoint.rules]
+        if _pyroute2.IMPORT_ERROR is not None and not wanted and not rules:
+            return
+        with _netlink.Netlink() as kernel:
+            state = kernel.route_state(wanted, True, rules)
+            self._carry_out("route", _route_plan.plan(state, wanted, True, rules=rules), kernel)
+
+    def _carry_out(self, kind: str, plan: Plan, kernel: _netlink.Netlink) -> None:
+        _run.execute(plan, kernel.apply_all)
+        self.done += [f"{kind} {change.name}: {change.action}" for change in plan.changes if change.changed]
+
+    def _conns_back(self) -> None:
+        path, _secrets = self._managed()
+        text, secrets = (
+            None if content is None else content.decode("utf-8", "replace")
+            for content in map(self._folder.content, self._checkpoint.files[:2])
+        )
+        if not _conn_run.is_installed(self._module):
+            return
+        file = _conn_file.File(path, _pluto.Pluto(self._module.run_command), _nss.Nss(self._module.run_command))
+        target = _conn_run.Target(text, secrets, {})
+        _wanted, result = _conn_run.carry_out(self._module, file, target, True)
+        self.done += [f"conn {x['name']}: {x['action']}" for x in result["conns"] if x["action"] != "kept"]
+        if result["secrets_file"] != "kept":
+            self.done.append("secrets: as they were")
+
+    def _firewall_back(self) -> None:
+        """The role's script loads a table where it is not the one that is loaded."""
+        script = self._module.params["firewall"]
+        table = next((kept for kept in self._others() if kept.path == f"{script}.nft"), None)
+        if not script or not table or not os.path.exists(script):
+            return
+        if table.copy:
+            said = self._command(script, table.path)
+        else:
+            said = self._command(script, "--remove") if os.path.exists(table.path) else ""
+        self.done += [f"firewall: {said.strip()}"] if said.strip() else []
+
+    def _command(self, *command: str) -> str:
+        rc, out, err = self._module.run_command(list(command))
+        if rc:
+            raise StoreError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
+        return str(out)
+
+
+def _read(path: str) -> t.Optional[bytes]:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
