@@ -10,7 +10,7 @@ SHELL := /bin/bash
 
 VENV := .venv/stamp
 SCENARIOS ?= default mesh boot drift change firewall
-SLOW_SCENARIOS ?= versions keys interop roadwarrior
+SLOW_SCENARIOS ?= versions hub_spoke limit rollback keys interop roadwarrior
 
 .PHONY: help
 help: ## list the targets
@@ -90,6 +90,8 @@ bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/ben
 	@tests/bench/conns
 	@echo "bench: the updown hook against libreswan's own"
 	@tests/bench/hook
+	@echo "bench: planning of sites"
+	@tests/bench/sites
 
 .PHONY: test
 test: ## run lint, units, sanity, kernel, libreswan and molecule

@@ -116,6 +116,7 @@ class Folder:
             for number, path in enumerate(dict.fromkeys(paths)):
                 if not os.path.exists(path):
                     kept.append(Kept(path))
+                if not os.path.isfile(path):
                     continue
                 copy = f"file{number}"
                 shutil.copyfile(path, os.path.join(self.path, copy))
@@ -137,6 +138,10 @@ class Folder:
             if not name.endswith(".lock") and name != "async":
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(self.path, name))
+
+    def remove(self) -> None:
+        """The folder itself, with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def note_gone_back(self) -> None:
         """For whoever comes to confirm afterwards."""

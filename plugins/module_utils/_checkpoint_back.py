@@ -8,6 +8,7 @@ different by then is touched. What can be done is done, also where something els
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -39,9 +40,9 @@ UNITS = "/etc/systemd/system/"
 
 def note(module: t.Any, folder: _checkpoint.Folder, deadline: float) -> _checkpoint.Checkpoint:
     """What there is now, written down. An unfinished checkpoint is kept, as what it notes was there before whatever
-    was interrupted then; only its deadline moves."""
+    was interrupted then; only its deadline moves. One that was gone back to is over."""
     params = module.params
-    found = folder.read()
+    found = None if folder.gone_back() else folder.read()
     boot = _checkpoint.boot()
     if found is None:
         secrets = f"{os.path.splitext(params['path'])[0]}.secrets"
@@ -80,6 +81,13 @@ def _wish(device: _devices.Device) -> _devices.Device:
     return dataclasses.replace(device, index=0, master=0, addresses=addresses)
 
 
+def nothing(module: t.Any) -> _checkpoint.Checkpoint:
+    """A host that has nothing of ours."""
+    params = module.params
+    secrets = f"{os.path.splitext(params['path'])[0]}.secrets"
+    return _checkpoint.Checkpoint(0, files=tuple(map(_checkpoint.Kept, [params["path"], secrets, *params["files"]])))
+
+
 class Back:
     """One way back. C(done) says what was changed, C(errors) what could not be."""
 
@@ -92,7 +100,8 @@ class Back:
 
     def go(self) -> None:
         """All of it. Files of the role first, as pluto calls the hook that is one of them; those that were not there go
-        last, when nothing uses them any more. Raises StoreError where something could not be done."""
+        last, when nothing uses them any more. Raises StoreError where something could not be done. The checkpoint
+        stays open."""
         steps = [self._files_back, self._devices_back, self._routes_back, self._conns_back, self._firewall_back]
         for step in [*steps, self._files_gone]:
             try:
@@ -105,7 +114,6 @@ class Back:
                 f"could not go back all the way: {'; '.join(self.errors)}. Brought back: {done}. The checkpoint stays "
                 "open; the next run goes on from it"
             )
-        self._folder.close()
 
     def _managed(self) -> tuple[str, str]:
         """Paths of conns and secrets, which pluto has to be told of."""
@@ -120,9 +128,10 @@ class Back:
             content = self._folder.content(kept)
             if content is None or content == _read(kept.path):
                 continue
-            os.makedirs(os.path.dirname(kept.path), exist_ok=True)
-            _files.replace(kept.path, content.decode("utf-8", "surrogateescape"))
-            os.chmod(kept.path, kept.mode)
+            if not self._module.check_mode:
+                os.makedirs(os.path.dirname(kept.path), exist_ok=True)
+                _files.replace(kept.path, content.decode("utf-8", "surrogateescape"))
+                os.chmod(kept.path, kept.mode)
             self.done.append(f"file {kept.path}: as it was")
             units = units or kept.path.startswith(UNITS)
         if units:
@@ -134,7 +143,14 @@ class Back:
         if units:
             self._command("systemctl", "disable", *units)
         for path in gone:
-            os.unlink(path)
+            if os.path.isdir(path):
+                # Users may have put something of theirs there.
+                if not self._module.check_mode:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(path)
+                continue
+            if not self._module.check_mode:
+                os.unlink(path)
             self.done.append(f"file {path}: removed")
         if units:
             self._command("systemctl", "daemon-reload")
@@ -158,7 +174,8 @@ class Back:
             self._carry_out("route", _route_plan.plan(state, wanted, True, rules=rules), kernel)
 
     def _carry_out(self, kind: str, plan: Plan, kernel: _netlink.Netlink) -> None:
-        _run.execute(plan, kernel.apply_all)
+        if not self._module.check_mode:
+            _run.execute(plan, kernel.apply_all)
         self.done += [f"{kind} {change.name}: {change.action}" for change in plan.changes if change.changed]
 
     def _conns_back(self) -> None:
@@ -182,13 +199,16 @@ class Back:
         table = next((kept for kept in self._others() if kept.path == f"{script}.nft"), None)
         if not script or not table or not os.path.exists(script):
             return
+        said = ""
         if table.copy:
-            said = self._command(script, table.path)
-        else:
-            said = self._command(script, "--remove") if os.path.exists(table.path) else ""
+            said = self._command(script, *(["--check"] if self._module.check_mode else []), table.path)
+        elif os.path.exists(table.path):
+            said = self._command(script, "--remove") or "removed"
         self.done += [f"firewall: {said.strip()}"] if said.strip() else []
 
     def _command(self, *command: str) -> str:
+        if self._module.check_mode and "--check" not in command:
+            return ""
         rc, out, err = self._module.run_command(list(command))
         if rc:
             raise StoreError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")

@@ -8,14 +8,15 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _status, _values, _way_out
+from ansible_collections.route_based.vpn.plugins.module_utils import _ping, _routes, _status, _values, _way_out
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device
+    from ansible_collections.route_based.vpn.plugins.module_utils._devices import Device, Inner
     from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
     from ansible_collections.route_based.vpn.plugins.module_utils._pluto_log import LogError
     from ansible_collections.route_based.vpn.plugins.module_utils._routes import Route
@@ -104,6 +105,34 @@ def device_of(conn: _status.ConnStatus, devices: t.Iterable[Device]) -> t.Option
     exact = [d for d in found if d.local == part.local and d.remote == part.remote]
     best = exact or found
     return best[0] if best else None
+
+
+def ping_target(device: t.Optional[Device]) -> t.Optional[_ping.Target]:
+    """Whom to ask through a device: the peer of one of its addresses, else the other host of a subnet of two."""
+    for inner in sorted(device.addresses, key=lambda inner: not inner.peer) if device else ():
+        address = inner.peer or _other_host(inner)
+        if device and address:
+            return _ping.Target(device.index, inner.local, address)
+    return None
+
+
+def _other_host(inner: Inner) -> str:
+    """The other host of a /30, /31, /126 or /127; nothing where the subnet holds more, or the address is no host's."""
+    own = ipaddress.ip_interface(inner.address)
+    network = own.network
+    others = {1: {0: 1, 1: 0}, 2: {1: 2, 2: 1}}.get(network.max_prefixlen - network.prefixlen, {})
+    other = others.get(int(own.ip) - int(network.network_address))
+    return "" if other is None else str(network[other])
+
+
+def pings(devices: t.Iterable[t.Optional[Device]], seconds: float) -> list[t.Optional[dict[str, t.Any]]]:
+    """Ask through all devices at once: for each what became of it, None where there is nobody to ask or no time."""
+    targets = [ping_target(device) if seconds > 0 else None for device in devices]
+    answers = _ping.ping([target for target in targets if target], seconds)
+    return [
+        {"address": target.address, "answered": target in answers, "ms": answers.get(target)} if target else None
+        for target in targets
+    ]
 
 
 def device_info(device: t.Optional[Device]) -> t.Optional[dict[str, t.Any]]:

@@ -9,6 +9,7 @@ reason that a person understands. Only the standard library is used."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import re
 import typing as t
@@ -83,6 +84,8 @@ def address(value: str) -> IPAddress:
     return parsed
 
 
+# A hub's thousands of networks go through several steps, each of which checks what it is given.
+@functools.lru_cache(maxsize=1 << 15)
 def network(value: str) -> str:
     """A network in CIDR form without host bits (C(10.0.0.0/8)); a bare address is a host route. Canonical text."""
     try:

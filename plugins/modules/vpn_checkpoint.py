@@ -33,17 +33,20 @@ options:
     description:
       - V(opened) notes what there is, unless a checkpoint is open already, and sets the time until when it has to be
         confirmed.
+      - V(extended) sets the time anew, and fails where the gateway has gone back meanwhile.
       - V(watched) waits until the checkpoint is closed, and goes back where its time is up before that. Run it with
         C(async) and C(poll=0). Of several only one watches.
       - V(confirmed) closes the checkpoint. It fails where the gateway has gone back meanwhile.
       - V(restored) goes back now, and closes the checkpoint. Without an open one it does nothing.
+      - V(removed) takes away whatever this collection has on the gateway, as if it had never been there, and the
+        folder of the checkpoint with it. Keys and certificates in libreswan's database stay.
     type: str
-    choices: [opened, watched, confirmed, restored]
+    choices: [opened, extended, watched, confirmed, restored, removed]
     required: true
   rollback_after:
     description:
-      - With O(state=opened), the number of seconds until the gateway goes back by itself, provided that somebody
-        watches. V(0) is never.
+      - With O(state=opened) and O(state=extended), the number of seconds until the gateway goes back by itself,
+        provided that somebody watches. V(0) is never.
     type: int
     default: 0
   path:
@@ -54,6 +57,7 @@ options:
   files:
     description:
       - Other files to be noted. A unit in C(/etc/systemd/system) that was not there is disabled before it is removed.
+        A folder that was not there is removed where it is empty.
     type: list
     elements: path
     default: []
@@ -98,6 +102,10 @@ EXAMPLES = r"""
 - name: Keep it
   route_based.vpn.vpn_checkpoint:
     state: confirmed
+
+- name: Take everything away again
+  route_based.vpn.vpn_checkpoint:
+    state: removed
 """
 
 RETURN = r"""
@@ -113,13 +121,15 @@ opened:
   type: float
   sample: 1795471427.5
 restored:
-  description: What was brought back.
-  returned: with O(state=restored) and O(state=watched)
+  description: What was brought back, or removed.
+  returned: with O(state=restored), O(state=watched) and O(state=removed)
   type: list
   elements: str
   sample: ["device vti2: removed", "conn link-1-2: removed", "secrets: as they were"]
 """
 
+import contextlib
+import dataclasses
 import time
 import typing as t
 
@@ -133,24 +143,57 @@ LOOK = 1
 
 def opened(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
     """Note what there is."""
-    if module.check_mode:
-        return {"established": [], "opened": 0.0}
-    folder.make()
-    after = module.params["rollback_after"]
     folder.clear_jobs()
     with folder.lock("folder"):
-        found = _checkpoint_back.note(module, folder, time.monotonic() + after if after else 0)
+        found = _checkpoint_back.note(module, folder, _deadline(module))
     return {"established": list(found.established), "opened": found.opened}
+
+
+def _deadline(module: AnsibleModule) -> float:
+    after = module.params["rollback_after"]
+    return time.monotonic() + after if after else 0
+
+
+def extended(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
+    """Give it more time."""
+    with folder.lock("folder"):
+        _refuse_gone_back(folder)
+        found = folder.read()
+        if not found:
+            raise StoreError("there is no open checkpoint that could be given more time")
+        folder.write(dataclasses.replace(found, deadline=_deadline(module)))
+    return {}
+
+
+def _refuse_gone_back(folder: _checkpoint.Folder) -> None:
+    when = folder.gone_back()
+    if when:
+        raise StoreError(
+            f"the gateway went back by itself at {when}, as nobody had confirmed by then; where the change was only "
+            "slow, run it again with more time in rollback_after"
+        )
 
 
 def restored(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
     """Go back, where there is something to go back to."""
-    if module.check_mode:
-        return {"restored": []}
-    folder.make()
-    with folder.lock("folder"):
+    with folder.lock("folder") if not module.check_mode else contextlib.nullcontext():
         found = folder.read()
-        return {"restored": _back(module, folder, found) if found else []}
+        done = _back(module, folder, found) if found else []
+        if not module.check_mode:
+            folder.close()
+    return {"restored": done}
+
+
+def removed(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
+    """Go to where nothing is."""
+    if module.check_mode:
+        return {"restored": _back(module, folder, _checkpoint_back.nothing(module))}
+    with folder.lock("folder"):
+        # First, as somebody may watch.
+        folder.close()
+        done = _back(module, folder, _checkpoint_back.nothing(module))
+    folder.remove()
+    return {"restored": done}
 
 
 def _back(module: AnsibleModule, folder: _checkpoint.Folder, found: _checkpoint.Checkpoint) -> list[str]:
@@ -161,9 +204,6 @@ def _back(module: AnsibleModule, folder: _checkpoint.Folder, found: _checkpoint.
 
 def watched(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
     """Wait until the checkpoint is closed or its time is up."""
-    if module.check_mode:
-        return {"restored": []}
-    folder.make()
     with folder.lock("watch", wait=False) as alone:
         while alone:
             found = folder.read()
@@ -174,35 +214,45 @@ def watched(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.An
                     # Somebody may have confirmed, or asked for more time, in this very moment.
                     found = folder.read()
                     if found and found.expired:
-                        done = _back(module, folder, found)
-                        folder.note_gone_back()
-                        return {"restored": done}
+                        return {"restored": _gone_back(module, folder, found)}
             time.sleep(LOOK)
     return {"restored": []}
 
 
+def _gone_back(module: AnsibleModule, folder: _checkpoint.Folder, found: _checkpoint.Checkpoint) -> list[str]:
+    """Whoever made the change may only have been slow, and go on changing: it stays open, so that he can go back from
+    what he has done by then, and cannot confirm it."""
+    folder.note_gone_back()
+    folder.write(dataclasses.replace(found, deadline=0))
+    return _back(module, folder, found)
+
+
 def confirmed(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
     """Close the checkpoint."""
-    if module.check_mode:
-        return {}
-    folder.make()
     with folder.lock("folder"):
-        when = folder.gone_back()
-        if when and not folder.read():
-            raise StoreError(
-                f"the gateway went back by itself at {when}, as nobody had confirmed by then: nothing of the change is "
-                "left; run it again, with more time in rollback_after"
-            )
+        _refuse_gone_back(folder)
         folder.close()
     return {}
 
 
-STATES = {"opened": opened, "watched": watched, "confirmed": confirmed, "restored": restored}
+STATES = {
+    "opened": opened,
+    "extended": extended,
+    "watched": watched,
+    "confirmed": confirmed,
+    "restored": restored,
+    "removed": removed,
+}
 
 
 def work(module: AnsibleModule) -> None:
-    """One of the four."""
-    result = STATES[module.params["state"]](module, _checkpoint.Folder(module.params["folder"]))
+    """One of the six. In check mode only a way back is of interest."""
+    state, folder = module.params["state"], _checkpoint.Folder(module.params["folder"])
+    result: dict[str, t.Any] = {"established": [], "opened": 0.0} if state == "opened" else {}
+    if not module.check_mode:
+        folder.make()
+    if not module.check_mode or state in ("restored", "removed"):
+        result = STATES[state](module, folder)
     module.exit_json(changed=bool(result.get("restored")), **result)
 
 

@@ -15,7 +15,7 @@ author:
 description:
   - Asks pluto for its conns and the kernel for VTI devices and routes, and returns them joined, an entry for each conn,
     and all devices with their counters and the routes of this collection beside them.
-  - Can wait until conns are established. Nothing is changed.
+  - Can wait until conns are established, and ping the peers through their tunnels. Nothing is changed.
 extends_documentation_fragment:
   - route_based.vpn.attributes
   - route_based.vpn.attributes.action_group
@@ -50,6 +50,17 @@ options:
         of C(config setup). V(0) does not read it.
     type: int
     default: 3600
+  ping:
+    description:
+      - How many seconds to wait for the peers' answers to ICMP echo, which is sent through the device of each shown
+        conn, see RV(conns[].ping). All peers are asked at once, and again every 0.3 seconds where they have not
+        answered. The module goes on as soon as all have. V(0) sends nothing.
+      - An answer shows that packets pass both ways, which an IPsec SA alone does not. A peer that does not answer is no
+        failure. With O(wait_established) the peers are asked after that.
+      - Echo is traffic as any other. It brings up a conn that is to come up on demand, and counts in
+        C(tx_carrier_errors) of the device where it finds no SA.
+    type: float
+    default: 0
 seealso:
   - module: route_based.vpn.ipsec_conn
 """
@@ -73,6 +84,12 @@ EXAMPLES = r"""
   route_based.vpn.vpn_info:
     names: [site-b]
     wait_established: 30
+
+- name: Expect that every peer answers through its tunnel within 3 seconds
+  route_based.vpn.vpn_info:
+    ping: 3
+  register: vpn
+  failed_when: vpn.conns | selectattr('ping') | rejectattr('ping.answered') | list | length > 0
 """
 
 RETURN = r"""
@@ -256,6 +273,26 @@ conns:
           table: 254
           metric: 0
           protocol: 157
+    ping:
+      description:
+        - Whether the peer's inner address answers through the device. It is the peer of the first of the device's
+          addresses that has one, else the other host of an address in a subnet of two (C(/30), C(/31), C(/126) or
+          C(/127)).
+      type: dict
+      returned: when O(ping) is greater than 0 and there is such an address, else null
+      contains:
+        address:
+          description: The address that was asked.
+          type: str
+          sample: 10.99.0.2
+        answered:
+          description: Whether it answered in time.
+          type: bool
+          sample: true
+        ms:
+          description: Milliseconds from the echo to its answer. It is null without an answer.
+          type: float
+          sample: 12.407
 devices:
   description: All VTI devices of the host, whoever made them, sorted by name.
   returned: success
@@ -314,7 +351,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 
 
 def look(module: AnsibleModule) -> None:
-    """Ask pluto, then the kernel, and join."""
+    """Ask pluto, then the kernel, then the peers, and join."""
     names, conns, errors = module.params["names"], [], {}
     if names is None or names:
         pluto = _pluto.Pluto(module.run_command)
@@ -325,12 +362,12 @@ def look(module: AnsibleModule) -> None:
             errors = pluto.last_errors(module.params["log_seconds"])
     with _netlink.Netlink() as netlink:
         kernel = netlink.info()
+    users = [_info.device_of(conn, kernel.devices) for conn in conns]
     result = []
-    for conn in conns:
-        device = _info.device_of(conn, kernel.devices)
+    for conn, device, ping in zip(conns, users, _info.pings(users, module.params["ping"])):
         entry = _info.conn_info(conn)
         routes = kernel.routes_into(device.name) if device else ()
-        entry.update(device=_info.device_info(device), routes=_info.route_info(routes))
+        entry.update(device=_info.device_info(device), routes=_info.route_info(routes), ping=ping)
         error = errors.get(conn.name)
         entry.update(last_error=error.text if error else None, last_error_at=error.time if error else None)
         result.append(entry)
@@ -344,6 +381,7 @@ def main() -> None:
             "names": {"type": "list", "elements": "str"},
             "wait_established": {"type": "int", "default": 0},
             "log_seconds": {"type": "int", "default": 3600},
+            "ping": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )

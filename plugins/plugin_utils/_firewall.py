@@ -59,13 +59,12 @@ def parts(
     pools: t.Sequence[tuple[str, str]] = (),
 ) -> dict[str, t.Any]:
     """From checked tunnels (and servers of roadwarriors), the routes of vti_route and pairs of a pool's network and its
-    device, a dict of C(tunnels) (names of devices), C(rules) (C(device), C(direction), C(rule)), C(mss) (C(devices) of
-    one C(mtu), and the segment sizes C(4) and C(6)), and C(ways): what is guarded, as C(network) and C(device)."""
+    device, a dict of C(rules) (C(device), C(direction), C(rule)), C(mss) (C(devices) of one C(mtu), and the segment
+    sizes C(4) and C(6)), and C(ways): what is guarded, as C(network) and C(device)."""
     by_mtu: dict[int, list[str]] = {}
     for tunnel in tunnels:
         by_mtu.setdefault(tunnel["mtu"], []).append(tunnel["interface"])
     return {
-        "tunnels": [tunnel["interface"] for tunnel in tunnels],
         "rules": [{"device": tunnel["interface"], **rule(value)} for tunnel in tunnels for value in tunnel["firewall"]],
         "mss": [
             {"mtu": mtu, "devices": devices, "size4": mtu - HEADERS[4], "size6": mtu - HEADERS[6]}
@@ -110,10 +109,12 @@ def sets(
     for family in (4, 6):
         result[f"guarded{family}"] = _collapsed(x for x, _device in guarded if x.version == family)
         result[f"local{family}"] = _collapsed(x for x in locals_ if x.version == family)
+        by_device: dict[str, list[Network]] = {}
+        for network, device in pairs:
+            if network.version == family:
+                by_device.setdefault(device, []).append(network)
         result[f"ways{family}"] = [
-            f'{network} . "{device}"'
-            for device in dict.fromkeys(device for _network, device in pairs)
-            for network in _collapsed(x for x, its in pairs if its == device and x.version == family)
+            f'{network} . "{device}"' for device, its in by_device.items() for network in _collapsed(its)
         ]
     return result
 

@@ -9,7 +9,6 @@ values; only the standard library is used."""
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 import typing as t
 
@@ -228,8 +227,7 @@ def _check_ends(item: Item, tunnel: Tunnel) -> None:
     for number, route in enumerate(tunnel["routes"]):
         if route is None:
             continue
-        net = ipaddress.ip_network(route)
-        if net.prefixlen == 0:
+        if route.endswith("/0"):
             item.refuse(
                 f"routes[{number}]", route, "would send the tunnel's own packets into the tunnel; name the networks"
             )

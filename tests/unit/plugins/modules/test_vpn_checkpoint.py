@@ -129,11 +129,39 @@ def test_nobody_confirms(folder, tmp_path, monkeypatch):
     path.write_text("after")
     assert vpn_checkpoint.watched(module, folder)["restored"] == [f"file {path}: as it was"]
     assert path.read_text() == "before"
-    with pytest.raises(StoreError, match="went back by itself at .*, as nobody had confirmed"):
-        vpn_checkpoint.confirmed(module, folder)
+    for late in (vpn_checkpoint.confirmed, vpn_checkpoint.extended):
+        with pytest.raises(StoreError, match="went back by itself at .*, as nobody had confirmed"):
+            late(module, folder)
+    # Whoever was slow has changed something since.
+    path.write_text("late")
+    assert vpn_checkpoint.restored(module, folder)["restored"] == [f"file {path}: as it was"]
     # The next run begins anew.
     vpn_checkpoint.opened(module, folder)
     vpn_checkpoint.confirmed(module, folder)
+
+
+def test_a_run_after_one_that_was_gone_back_from_notes_what_there_is_by_then(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(vpn_checkpoint, "LOOK", 0.01)
+    path = tmp_path / "file"
+    path.write_text("before")
+    module = Module(files=[str(path)], rollback_after=1)
+    vpn_checkpoint.opened(module, folder)
+    vpn_checkpoint.watched(module, folder)
+    path.write_text("by hand")
+    vpn_checkpoint.opened(module, folder)
+    path.write_text("after")
+    vpn_checkpoint.restored(module, folder)
+    assert path.read_text() == "by hand"
+
+
+def test_more_time(folder):
+    module = Module(rollback_after=600)
+    with pytest.raises(StoreError, match="no open checkpoint that could be given more time"):
+        vpn_checkpoint.extended(module, folder)
+    vpn_checkpoint.opened(module, folder)
+    before = folder.read().deadline
+    vpn_checkpoint.extended(Module(rollback_after=1200), folder)
+    assert folder.read().deadline > before + 500
 
 
 def test_who_watches_ends_when_somebody_confirms(folder, monkeypatch):

@@ -12,6 +12,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _devices,
     _info,
     _main_conf,
+    _ping,
     _pluto,
     _routes,
     _status,
@@ -21,7 +22,8 @@ from ansible_collections.route_based.vpn.plugins.modules import vpn_info
 from fakes.pluto import VERSIONS, FakePluto
 
 ENDS = {"left": "192.0.2.1", "right": "192.0.2.2", "mark": "5/0xffffffff"}
-VTI = _devices.Device("vti5", local="192.0.2.1", remote="192.0.2.2", ikey=5, okey=5, mtu=1400)
+PAIR = (_devices.Inner("10.99.0.1/32", "10.99.0.2"),)
+VTI = _devices.Device("vti5", local="192.0.2.1", remote="192.0.2.2", ikey=5, okey=5, mtu=1400, index=7, addresses=PAIR)
 ROUTE = _routes.Route("10.0.0.0/8", device="vti5")
 
 
@@ -108,18 +110,40 @@ def test_a_log_file_of_plutos_own(run, fake, monkeypatch, tmp_path):
     assert run(names=["a"])["conns"][0]["last_error"] == "authentication failed: no PSK found"
 
 
+def test_peers_are_asked_through_their_devices(run, fake, monkeypatch):
+    asked = []
+
+    def ping(targets, seconds):
+        asked.append((list(targets), seconds))
+        return dict.fromkeys(asked[-1][0], 12.5) if seconds > 1 else {}
+
+    monkeypatch.setattr(_ping, "ping", ping)
+    first, second = run(ping=3)["conns"]
+    assert first["ping"] == {"address": "10.99.0.2", "answered": True, "ms": 12.5}
+    assert second["ping"] is None
+    assert asked == [([_ping.Target(7, "10.99.0.1", "10.99.0.2")], 3.0)]
+    assert run(ping=0.5)["conns"][0]["ping"] == {"address": "10.99.0.2", "answered": False, "ms": None}
+
+
+def test_nobody_is_asked_by_default(run, fake, monkeypatch):
+    monkeypatch.setattr(_ping, "_socket", None)
+    assert [conn["ping"] for conn in run()["conns"]] == [None, None]
+
+
 def test_names_are_shown_in_their_order_loaded_or_not(run):
     conns = run(names=["b", "nosuch"])["conns"]
     assert [(conn["name"], conn["loaded"]) for conn in conns] == [("b", True), ("nosuch", False)]
     assert run(names=[])["conns"] == []
 
 
-def test_every_documented_field_is_returned(run, fake):
+def test_every_documented_field_is_returned(run, fake, monkeypatch):
     import yaml
 
     fake.conns["a"].up = True
+    monkeypatch.setattr(_ping, "ping", lambda targets, seconds: {})
     documented = yaml.safe_load(vpn_info.RETURN)["conns"]["contains"]
-    found = run()["conns"][0]
+    found = run(ping=1)["conns"][0]
+    assert set(found["ping"]) == set(documented["ping"]["contains"])
     assert set(found) == set(documented)
     assert set(found["device"]) == set(documented["device"]["contains"])
     assert set(found["sas"][0]) == set(documented["sas"]["sample"][0])

@@ -76,7 +76,6 @@ def test_parts() -> None:
         {"destination": "10.4.0.0/16", "device": "vti01", "state": "absent"},
     ]
     assert _firewall.parts(tunnels, routes, [("10.9.0.0/24", "vti03")]) == {
-        "tunnels": ["vti01", "vti02", "vti03"],
         "rules": [
             {"device": "vti01", "rule": "tcp dport 6666 drop", "direction": "in"},
             {"device": "vti03", "rule": "udp dport { 1, 2 } drop", "direction": "out"},

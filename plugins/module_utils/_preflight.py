@@ -1,0 +1,449 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""What stands in the way of the tunnels that a host is to get. look() reads the host; the checks below it are pure.
+
+It has to run where nothing is installed yet, and on any Python that ansible-core runs on, if only to say that it is too
+old: the standard library, and the programs ip, unshare and ipsec where they are there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import ipaddress
+import json
+import os
+import platform
+import re
+import sys
+import time
+import typing as t
+
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _files, _main_conf, _status
+from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals, StoreError
+
+if t.TYPE_CHECKING:
+
+    class Tools(t.Protocol):
+        """Of AnsibleModule, what is needed to run programs."""
+
+        def run_command(self, args: list[str]) -> tuple[int, str, str]: ...
+
+        def get_bin_path(self, arg: str, required: bool, opt_dirs: list[str]) -> t.Optional[str]: ...
+
+
+PYTHON_MIN, LIBRESWAN_MIN, PYROUTE2_MIN = (3, 9), (4, 10), (0, 7, 2)
+#: Where the other modules look for pyroute2, too, when their own Python lacks it; see _deps.py.
+SYSTEM_PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
+# Debian 12's package calls itself "unknown" in pyroute2.__version__, and to import it takes long.
+PYROUTE2_VERSION = """
+import importlib.metadata
+try:
+    version = importlib.metadata.version("pyroute2")
+except importlib.metadata.PackageNotFoundError:
+    import pyroute2
+    version = getattr(pyroute2, "__version__", "unknown")
+print(version)
+"""
+SBIN = ["/usr/sbin", "/sbin", "/usr/local/sbin"]
+IKE_PORT = 500
+#: Addresses for documentation (RFC 5737, RFC 3849): a device between them can be made anywhere.
+TRIAL_ENDS = {"vti": ("192.0.2.1", "198.51.100.1"), "vti6": ("2001:db8::1", "2001:db8::2")}
+NO_PROGRAM = "there is no program"
+MODULES = {"vti": "ip_vti", "vti6": "ip6_vti"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What the host is to get."""
+
+    conns: tuple[str, ...] = ()
+    devices: tuple[_devices.Device, ...] = ()
+    path: str = "/etc/ipsec.d/route_based_vpn.conf"
+    now: t.Optional[float] = None
+    clock_skew: int = 300
+    installs: bool = True
+    forwards: bool = False
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of VTI device that the kernel has to make."""
+        return sorted({device.kind for device in self.devices} or {"vti"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What was seen of it."""
+
+    python: str = platform.python_version()
+    kernel: str = platform.release()
+    #: None: there is none
+    pyroute2: t.Optional[str] = None
+    #: what C(ipsec --version) says; None: there is no such program
+    ipsec: t.Optional[str] = None
+    #: what the kernel says to a device of a kind, where it makes none
+    refusals: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: live devices by name; those that are no VTI have their own kind
+    devices: t.Mapping[str, _devices.Device] = dataclasses.field(default_factory=dict)
+    clock: float = 0
+    systemd: bool = True
+    apt: bool = True
+    #: names of conns: in our file, in other files with these, in pluto where it runs
+    own: frozenset[str] = frozenset()
+    around: _main_conf.Around = dataclasses.field(default_factory=_main_conf.Around)
+    loaded: t.Optional[frozenset[str]] = None
+    #: why our file cannot be written, or would not be read
+    file: tuple[str, ...] = ()
+    #: who holds UDP port 500
+    ike: tuple[str, ...] = ()
+    ip_forward: str = "1"
+    rp_filter: str = "0"
+
+    @property
+    def libreswan(self) -> t.Optional[str]:
+        """Its version, or as much of one as it tells, where the program ipsec is libreswan's."""
+        found = re.search(r"libreswan\s+v?(\S*)", self.ipsec or "", re.IGNORECASE)
+        return found.group(1) if found else None
+
+
+def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
+    """The module's options; InputErrors where a device has no name or its ends are no addresses."""
+    refused, devices = Refusals(), []
+    for index, entry in enumerate(params["devices"]):
+        item = f"devices[{index}] ({entry.get('name')})"
+        if not entry.get("name"):
+            refused.refuse(item, "name", entry.get("name"), "is missing")
+        elif entry.get("state") != "absent":
+            local, remote = (refused.check(item, end, entry.get(end), _end, "") for end in ("local", "remote"))
+            kind = "vti6" if ":" in local + remote else "vti"
+            devices.append(_devices.Device(str(entry["name"]), kind, local, remote, link=entry.get("link") or ""))
+    refused.stop_if_any()
+    others = ("path", "now", "clock_skew", "installs", "forwards")
+    return Wanted(tuple(params["conns"]), tuple(devices), **{name: params[name] for name in others})
+
+
+def _end(value: t.Any) -> str:
+    if value in (None, "", _devices.ANY):
+        return _devices.ANY
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("is neither an IPv4 or IPv6 address nor any") from None
+
+
+# --- reading the host ---------------------------------------------------------------------------------------------
+
+
+def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
+    """The host as it is. Nothing is changed; the kernel loads its module for VTI devices where it has it."""
+
+    def path(name: str) -> str:
+        return os.path.join(root, name)
+
+    ipsec = _run(tools, "ipsec", "--version")
+    is_libreswan = ipsec is not None and "libreswan" in ipsec[1].lower()
+    status = _run(tools, "ipsec", "whack", "--status") if is_libreswan else None
+    links = _run(tools, "ip", "-json", "-details", "link", "show")
+    around, own, reasons = _conf_files(want.path)
+    return Host(
+        pyroute2=_pyroute2(tools),
+        ipsec=(ipsec[1] or "nothing") if ipsec else None,
+        refusals={kind: words for kind in want.kinds for words in [_refusal(tools, kind)] if words},
+        devices=live_devices(links[1] if links and not links[0] else ""),
+        clock=time.time(),
+        systemd=os.path.isdir(path("run/systemd/system")),
+        apt=_program(tools, "apt-get") is not None,
+        own=own,
+        around=around,
+        loaded=frozenset(_status.parse_status(status[1]).conns) if status and not status[0] else None,
+        file=reasons,
+        ike=tuple(_holders(path("proc"), IKE_PORT)),
+        ip_forward=_text(path("proc/sys/net/ipv4/ip_forward")),
+        rp_filter=_text(path("proc/sys/net/ipv4/conf/all/rp_filter")),
+    )
+
+
+def _program(tools: Tools, name: str) -> t.Optional[str]:
+    return tools.get_bin_path(name, required=False, opt_dirs=SBIN)
+
+
+def _run(tools: Tools, name: str, *arguments: str) -> t.Optional[tuple[int, str]]:
+    """Exit code and stdout, or what else it said; None where there is no such program."""
+    program = _program(tools, name)
+    if not program:
+        return None
+    rc, out, err = tools.run_command([program, *arguments])
+    return rc, out or err
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _pyroute2(tools: Tools) -> t.Optional[str]:
+    """Its version in the first Python that has it, this one or the system's."""
+    for python in dict.fromkeys([sys.executable, *SYSTEM_PYTHONS]):
+        found = _run(tools, python, "-c", PYROUTE2_VERSION)
+        if found and not found[0]:
+            return found[1].strip()
+    return None
+
+
+def _refusal(tools: Tools, kind: str) -> str:
+    """Why no device of a kind can be made, in the kernel's words, or nothing. It is tried in a network namespace that
+    ends with the program."""
+    local, remote = TRIAL_ENDS[kind]
+    device = ["name", "vti-trial", "type", kind, "local", local, "remote", remote, "key", "1"]
+    ip = _program(tools, "ip")
+    done = _run(tools, "unshare", "--net", ip, "link", "add", *device) if ip else None
+    if done is None:
+        return f"{NO_PROGRAM} {'unshare' if ip else 'ip'}"
+    return (" ".join(done[1].split()).rstrip(".") or f"exit code {done[0]}") if done[0] else ""
+
+
+def live_devices(text: str) -> dict[str, _devices.Device]:
+    """The devices that C(ip -json -details link show) tells of; those that are no VTI have no ends."""
+    devices = {}
+    for link in json.loads(text or "[]"):
+        info = link.get("linkinfo") or {}
+        data = info.get("info_data") or {}
+        kind = info.get("info_kind") or link.get("link_type") or "unknown"
+        local, remote = (_live_end(data.get(end)) for end in ("local", "remote"))
+        under, alias = link.get("link") or "", link.get("ifalias") or ""
+        devices[link["ifname"]] = _devices.Device(link["ifname"], kind, local, remote, link=under, alias=alias)
+    return devices
+
+
+def _live_end(end: t.Any) -> str:
+    return _devices.ANY if end in (None, "", "any", "0.0.0.0", "::") else str(end)
+
+
+def _conf_files(path: str) -> tuple[_main_conf.Around, frozenset[str], tuple[str, ...]]:
+    """What stands in other files, those that libreswan may only read once it is installed among them; the conns of our
+    own file; and why that cannot be written, or would not be read."""
+    around, names, reasons, real = _main_conf.read(path), [], [], os.path.realpath(path)
+    if os.path.exists(_main_conf.MAIN) and real not in around.files:
+        reasons.append(f"{_main_conf.MAIN} does not include {path}: choose a path that it includes, or add one")
+    try:
+        names = list(_main_conf.read("", path).conns) if _files.read(path) else []
+    except StoreError as exc:
+        reasons.append(str(exc))
+    for name in sorted(glob.glob(os.path.join(os.path.dirname(path), "*.conf"))):
+        if os.path.realpath(name) not in (real, *around.files):
+            for conn, where in _main_conf.read(path, name).conns.items():
+                around.conns.setdefault(conn, where)
+    return around, frozenset(names), tuple(reasons)
+
+
+def _holders(proc: str, port: int) -> t.Iterator[str]:
+    """The programs that have a UDP socket on a port, by name and number."""
+    inodes = set()
+    for name in ("udp", "udp6"):
+        for line in _text(os.path.join(proc, "net", name)).splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    for fd in glob.glob(os.path.join(proc, "[0-9]*", "fd", "*")) if inodes else ():
+        try:
+            found = os.readlink(fd)
+        except OSError:
+            continue
+        if found in inodes:
+            inodes.remove(found)
+            process = os.path.dirname(os.path.dirname(fd))
+            yield f"{_text(os.path.join(process, 'comm'))} (process {os.path.basename(process)})"
+    if inodes:
+        yield "a program that cannot be seen from here"
+
+
+# --- the checks: texts out, nothing where all is well -------------------------------------------------------------
+
+
+def problems(want: Wanted, host: Host) -> list[dict[str, str]]:
+    """Everything that is in the way, each as C(check) and C(message)."""
+    return [{"check": name, "message": text} for name, check in CHECKS.items() for text in check(want, host)]
+
+
+def failure(found: t.Sequence[t.Mapping[str, str]]) -> str:
+    """All problems as one text."""
+    texts = [problem["message"] for problem in found]
+    if len(texts) == 1:
+        return f"1 problem: {texts[0]}"
+    return f"{len(texts)} problems: " + "; ".join(f"({number}) {text}" for number, text in enumerate(texts, 1))
+
+
+def warnings(want: Wanted, host: Host) -> list[str]:
+    """What lets the tunnels come up, and may well keep their packets from getting through."""
+    found = []
+    if want.forwards and host.ip_forward == "0":
+        found.append(
+            "net.ipv4.ip_forward is 0: the host forwards no packet between the tunnels and the networks behind it; "
+            "set it to 1"
+        )
+    if host.rp_filter == "1":
+        found.append(
+            "net.ipv4.conf.all.rp_filter is 1 (strict), and the kernel takes the higher one of it and the device's: "
+            "packets are dropped that come in by another device than the way back to their source leads out by; set it "
+            "to 0, or to 2 (loose)"
+        )
+    return found
+
+
+def _version(text: str) -> tuple[int, ...]:
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in match.group().split(".")) if match else ()
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
+
+
+def _too_old(text: str, minimum: tuple[int, ...]) -> bool:
+    """Whether a version is below the least one; nobody knows of one without numbers."""
+    return bool(_version(text)) and _version(text) < minimum
+
+
+def _comes(want: Wanted, host: Host) -> bool:
+    """Whether missing packages are installed by whoever calls."""
+    return want.installs and host.apt
+
+
+def _why_not(want: Wanted) -> str:
+    return "nothing installs it, as there is no apt-get on this host" if want.installs else "nothing installs it"
+
+
+def _python(_want: Wanted, host: Host) -> t.Iterator[str]:
+    if _too_old(host.python, PYTHON_MIN):
+        yield (
+            f"Python {host.python} is older than {_dotted(PYTHON_MIN)}, which the modules need: install a newer one, "
+            "and name it in ansible_python_interpreter"
+        )
+
+
+def _systemd(_want: Wanted, host: Host) -> t.Iterator[str]:
+    if not host.systemd:
+        yield (
+            "systemd is not running (there is no /run/systemd/system), and pluto, firewall, devices and routes are "
+            "brought up by its units: use a host that was booted with systemd"
+        )
+
+
+def _kernel(_want: Wanted, host: Host) -> t.Iterator[str]:
+    for kind, words in host.refusals.items():
+        what = f"kernel {host.kernel}, device of kind {kind}, tried in a network namespace of its own: {words}"
+        if words.startswith(NO_PROGRAM):
+            yield f"{what}; install iproute2 and util-linux"
+        elif "not permitted" in words:
+            yield f"{what}; run as root (become: true), a container with CAP_SYS_ADMIN and CAP_NET_ADMIN"
+        else:
+            yield f"{what}; load the module {MODULES[kind]}, or install the package with the kernel's extra modules"
+
+
+def _pyroute2_there(want: Wanted, host: Host) -> t.Iterator[str]:
+    least = _dotted(PYROUTE2_MIN)
+    if host.pyroute2 is None:
+        if not _comes(want, host):
+            yield f"pyroute2 is missing, and {_why_not(want)}: install python3-pyroute2, {least} or newer"
+    elif _too_old(host.pyroute2, PYROUTE2_MIN):
+        yield (
+            f"pyroute2 {host.pyroute2} is older than {least}, which the modules for devices and routes need: install a "
+            "newer python3-pyroute2"
+        )
+
+
+def _libreswan_there(want: Wanted, host: Host) -> t.Iterator[str]:
+    least = _dotted(LIBRESWAN_MIN)
+    if host.ipsec is None:
+        if not _comes(want, host):
+            yield f"libreswan is missing, and {_why_not(want)}: install libreswan, {least} or newer"
+    elif host.libreswan is None:
+        words = " ".join(host.ipsec.split())[:80]
+        yield f"the program ipsec is not libreswan's, it says {words!r}: remove what it belongs to, install libreswan"
+    elif _too_old(host.libreswan, LIBRESWAN_MIN):
+        yield f"libreswan {host.libreswan} is older than {least}, the oldest that the modules work with: upgrade it"
+
+
+def _ike(_want: Wanted, host: Host) -> t.Iterator[str]:
+    others = [holder for holder in host.ike if not holder.startswith("pluto ")]
+    if host.loaded is None and others:
+        yield (
+            f"UDP port {IKE_PORT} is held by {', '.join(others)} and pluto is not running: another IKE daemon would "
+            "take pluto's packets; stop and disable it"
+        )
+
+
+def _clock(want: Wanted, host: Host) -> t.Iterator[str]:
+    if want.now is None or abs(host.clock - want.now) <= want.clock_skew:
+        return
+    shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(host.clock))
+    way = "ahead of" if host.clock > want.now else "behind"
+    yield (
+        f"the clock says {shown} and is {abs(host.clock - want.now):.0f} s {way} the controller's, more than "
+        f"{want.clock_skew} s: certificates would be judged by the wrong time; set it right, with chrony or "
+        "systemd-timesyncd"
+    )
+
+
+def _file(_want: Wanted, host: Host) -> t.Iterator[str]:
+    yield from host.file
+
+
+def _conns(want: Wanted, host: Host) -> t.Iterator[str]:
+    for name in dict.fromkeys(want.conns):
+        if name in host.around.conns:
+            yield (
+                f"conn {name}: a foreign conn is in the way: {host.around.conns[name]} has one of this name, and "
+                "libreswan would load the first that it meets; remove or rename one"
+            )
+        elif name in (host.loaded or ()) and name not in host.own:
+            yield (
+                f"conn {name}: a foreign conn is in the way: pluto has one of this name loaded, which is not in "
+                f"{want.path}; unload it (ipsec whack --name {name} --delete), or rename one"
+            )
+
+
+def _devices_free(want: Wanted, host: Host) -> t.Iterator[str]:
+    wanted_names = {device.name for device in want.devices}
+    holders = {device.slot: device for device in host.devices.values() if device.kind in MODULES}
+    for device in want.devices:
+        found, holder = host.devices.get(device.name), holders.get(device.slot)
+        remove = f"choose another name, or remove that one (ip link delete {device.name})"
+        if found and found.kind not in MODULES:
+            reason = f"a device of this name exists, and it is no VTI device but of kind {found.kind}"
+            yield f"device {device.name}: {reason}; {remove}"
+        elif found and not found.owned and found.slot != device.slot:
+            yield (
+                f"device {device.name}: a VTI device of this name exists that this collection did not make, and it is "
+                f"{_ends(found)} instead of {_ends(device)}; {remove}"
+            )
+        if holder and not holder.owned and holder.name not in wanted_names:
+            yield (
+                f"device {device.name}: the device {holder.name}, which this collection did not make, is "
+                f"{_ends(device)} already, and only one VTI device can be, whatever its key; remove it (ip link "
+                f"delete {holder.name})"
+            )
+
+
+def _ends(device: _devices.Device) -> str:
+    return f"local {device.local} remote {device.remote}" + (f" dev {device.link}" if device.link else "")
+
+
+CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {
+    "python": _python,
+    "systemd": _systemd,
+    "kernel": _kernel,
+    "pyroute2": _pyroute2_there,
+    "libreswan": _libreswan_there,
+    "ike": _ike,
+    "clock": _clock,
+    "file": _file,
+    "conn": _conns,
+    "device": _devices_free,
+}
