@@ -60,9 +60,10 @@ from ansible_collections.route_based.vpn.plugins.module_utils._errors import Inp
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _site_checks, _sites
 
 WANTED = (*_sites.VARIABLES, *_site_checks.VARIABLES)
-# What a secret may have to be fetched for from somewhere slow is read where something needs it: by the name of the
-# variable, those that need it, and the value without which they do not.
-NEEDED_BY = {
+# What is read only where something needs it, as it may be a secret that comes from somewhere slow, or a template that
+# only sites can fill: by the name of the variable, those that need it, and the value without which they do not.
+NEEDED_BY: dict[str, tuple[tuple[str, t.Any], ...]] = {
+    **{option: (("vpn_site_id", None),) for option in _sites.VARIABLES if option != "vpn_site_id"},
     "gateway_psk_master": (("vpn_auth", "psk"), ("gateway_tunnels", None)),
     "gateway_certificates": (("gateway_tunnels", None), ("gateway_roadwarriors", None)),
 }
@@ -76,7 +77,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         known = variables or {}
         members = (name for group in terms for name in known["groups"].get(group, ()))
-        hosts, errors = _read(known["hostvars"], dict.fromkeys(members))
+        hosts, errors = self._read(known["hostvars"], dict.fromkeys(members))
         plan, found = _sites.plan(hosts)
         plan, more = _site_checks.check(hosts, plan)
         errors += [*found, *more]
@@ -85,23 +86,39 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError("\n".join(lines))
         return [plan.to_json()]
 
+    def _read(self, hostvars: t.Any, names: t.Iterable[str]) -> tuple[dict[str, dict[str, t.Any]], list[InputError]]:
+        """Of each host the variables that count, with their templates worked out."""
+        hosts: dict[str, dict[str, t.Any]] = {}
+        errors = []
+        for name in names:
+            raw, found = hostvars.raw_get(name), {}
+            for option in WANTED:
+                needs = NEEDED_BY.get(option)
+                if option not in raw or (
+                    needs and not any(found.get(x) == value if value else found.get(x) for x, value in needs)
+                ):
+                    continue
+                try:
+                    found[option] = self._worked_out(raw[option], raw, hostvars)
+                except AnsibleError as exc:
+                    errors.append(InputError(name, option, "...", f"cannot be worked out: {exc}"))
+            hosts[name] = found
+        return hosts, errors
 
-def _read(
-    hostvars: t.Mapping[str, t.Mapping[str, t.Any]], names: t.Iterable[str]
-) -> tuple[dict[str, dict[str, t.Any]], list[InputError]]:
-    """Of each host the variables that count, with their templates worked out."""
-    hosts: dict[str, dict[str, t.Any]] = {}
-    errors = []
-    for name in names:
-        own, found = hostvars[name], {}
-        for option in WANTED:
-            needs = NEEDED_BY.get(option)
-            if needs and not any(found.get(x) == value if value else found.get(x) for x, value in needs):
-                continue
-            try:
-                if option in own:
-                    found[option] = own[option]
-            except AnsibleError as exc:
-                errors.append(InputError(name, option, "...", f"cannot be worked out: {exc}"))
-        hosts[name] = found
-    return hosts, errors
+    def _worked_out(self, value: t.Any, raw: dict[str, t.Any], hostvars: t.Any) -> t.Any:
+        """A variable's value. hostvars[host][variable] would not do, as it knows of no other hosts: a tunnel's remote
+        end is often the hostvars of the peer."""
+        if _is_plain(value):
+            return value
+        return self._templar.copy_with_new_env(available_variables={**raw, "hostvars": hostvars}).template(value)
+
+
+def _is_plain(value: t.Any) -> bool:
+    """Whether there is nothing in it to be worked out; most of what a thousand hosts say is so."""
+    if isinstance(value, str):
+        return "{" not in value
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(entry) for entry in value)
+    if isinstance(value, dict):
+        return all(_is_plain(entry) for entry in value.values())
+    return value is None or isinstance(value, (bool, int, float))

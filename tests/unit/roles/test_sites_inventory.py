@@ -1,0 +1,87 @@
+# Copyright (c) 2026, route_based.vpn contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lookup sites inside real Ansible: templates of other hosts' variables, --limit, and a secret that stays one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import typing as t
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+MASTER = "a master secret of the test that protects nothing"
+TUNNEL = {"name": "x", "local": "192.0.2.3", "mark": 9}
+PLAY = [
+    {
+        "hosts": "gateways",
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.set_fact": {"plan": "{{ lookup('route_based.vpn.sites', 'all') }}"}, "run_once": True},
+            {"ansible.builtin.debug": {"msg": "{{ plan | route_based.vpn.links(inventory_hostname) }}"}},
+        ],
+    }
+]
+
+
+def run(work: Path, hosts: dict[str, t.Any], *arguments: str, **common: t.Any) -> str:
+    """What Ansible says to a play over these hosts, without any connection."""
+    inventory, play = work / "hosts.yml", work / "play.yml"
+    inventory.write_text(yaml.safe_dump({"gateways": {"hosts": hosts, "vars": common}}))
+    play.write_text(yaml.safe_dump(PLAY))
+    tree = subprocess.run([str(ROOT / "tests/tree")], check=True, capture_output=True, text=True).stdout.strip()
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": tree, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(work)}
+    environment["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
+    command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory), str(play), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout + done.stderr
+
+
+def tunnels(said: str, host: str) -> list[dict[str, t.Any]]:
+    """The tunnels that were shown for a host."""
+    match = re.search(rf"^ok: \[{host}\] => (\{{\n.*?^\}})", said, flags=re.MULTILINE | re.DOTALL)
+    assert match, said
+    found: list[dict[str, t.Any]] = json.loads(match.group(1))["msg"]
+    return found
+
+
+def test_values_may_come_from_other_variables_and_other_hosts(tmp_path: Path) -> None:
+    hosts = {
+        "a": {"vpn_site_id": 1, "outer": "192.0.2.1"},
+        "b": {"vpn_site_id": "{{ hostvars['a'].vpn_site_id + 1 }}", "outer": "192.0.2.2"},
+        "c": {
+            "gateway_tunnels": [{"name": "x", "local": "192.0.2.3", "remote": "{{ hostvars['a'].outer }}", "mark": 9}]
+        },
+    }
+    common = {"vpn_address": "{{ outer }}", "gateway_psk_master": MASTER, "vpn_auth": "psk"}
+    said = run(tmp_path, hosts, **common)
+    assert [(x["name"], x["remote"]) for x in tunnels(said, "a")] == [("link-1-2", "192.0.2.2")]
+    assert tunnels(said, "c") == []
+    assert MASTER not in said
+
+
+def test_hosts_beyond_the_limit_count(tmp_path: Path) -> None:
+    hosts = {name: {"vpn_site_id": n, "vpn_address": f"192.0.2.{n}"} for n, name in enumerate("abc", start=1)}
+    said = run(tmp_path, hosts, "--limit", "b")
+    assert [x["peer"] for x in tunnels(said, "b")] == ["a", "c"]
+
+
+def test_every_problem_at_once(tmp_path: Path) -> None:
+    hosts = {
+        "a": {"vpn_site_id": 1, "vpn_address": "{{ nobody_knows }}", "gateway_psk_master": MASTER},
+        "b": {"vpn_site_id": 1, "vpn_address": "192.0.2.2", "vpn_auth": "psk", "gateway_psk_master": "short"},
+    }
+    said = run(tmp_path, hosts)
+    for problem in (
+        "- a: vpn_address='...': cannot be worked out: 'nobody_knows' is undefined",
+        "- b: vpn_auth='psk': is 'key' for a; it has to be the same for all sites",
+        "- b: vpn_site_id=1: a has it already; marks, names and addresses come from it",
+    ):
+        assert problem in said
+    assert MASTER not in said
