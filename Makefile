@@ -10,7 +10,7 @@ SHELL := /bin/bash
 
 VENV := .venv/stamp
 SCENARIOS ?= default mesh boot drift change firewall
-SLOW_SCENARIOS ?= versions hub_spoke limit rollback keys interop roadwarrior
+SLOW_SCENARIOS ?= versions hub_spoke limit rollback interrupt keys interop roadwarrior
 
 .PHONY: help
 help: ## list the targets
