@@ -50,6 +50,9 @@ OF_ALL: dict[str, t.Any] = {
 VARIABLES = (*OF_A_SITE, *OF_ALL)
 
 
+_WORD = "plan "
+
+
 @dataclasses.dataclass(frozen=True)
 class Site:
     """A gateway: its stable number, inventory name, outer address as its peers see it, its own one behind NAT (the same
@@ -93,16 +96,19 @@ class Plan:
 
     def to_json(self) -> str:
         """The plan as one text: Ansible hands a text on as it is, but would look through a value of a thousand sites
-        for templates each time that a host uses it."""
+        for templates each time that a host uses it. It begins with a word, as ansible-core before 2.19 makes a value of
+        a text that begins like one."""
         data = dataclasses.asdict(self)
         data["sites"] = [list(dataclasses.astuple(site)) for site in self.sites]
-        return json.dumps(data)
+        return _WORD + json.dumps(data)
 
 
 def from_json(text: str) -> Plan:
     """The plan that to_json() wrote; ValueError where the text is something else."""
     try:
-        data: dict[str, t.Any] = {k: _frozen(v) for k, v in json.loads(text).items()}
+        if not text.startswith(_WORD):
+            raise TypeError("begins otherwise")
+        data: dict[str, t.Any] = {k: _frozen(v) for k, v in json.loads(text[len(_WORD) :]).items()}
         sites = tuple(Site(*_frozen(row)) for row in data.pop("sites"))
         return Plan(sites=sites, **data)
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as exc:

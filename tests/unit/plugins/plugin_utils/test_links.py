@@ -29,6 +29,8 @@ def plan(inventory: Hosts) -> _sites.Plan:
     found, errors = _sites.plan(inventory)
     assert not errors
     assert _sites.from_json(found.to_json()) == found
+    # ansible-core 2.17 makes a value of a text that looks like one.
+    assert found.to_json()[0] not in "{["
     return found
 
 
