@@ -21,6 +21,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _device_plan,
     _devices,
     _files,
+    _info,
     _netlink,
     _nss,
     _pluto,
@@ -29,12 +30,15 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _routes,
     _rules,
     _run,
+    _status,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError, VpnError
 
 if t.TYPE_CHECKING:
     from ansible_collections.route_based.vpn.plugins.module_utils._change import Plan
 
+#: How long the other ends are waited for that do not answer.
+ANSWER_SECONDS = 2
 UNITS = "/etc/systemd/system/"
 
 
@@ -48,31 +52,42 @@ def note(module: t.Any, folder: _checkpoint.Folder, deadline: float) -> _checkpo
         secrets = f"{os.path.splitext(params['path'])[0]}.secrets"
         folder.close()
         found = _checkpoint.Checkpoint(
-            opened=time.time(), files=folder.keep([params["path"], secrets, *params["files"]]), **_live(module)
+            opened=time.time(),
+            files=folder.keep([params["path"], secrets, *params["files"], *_paths(params)]),
+            **_live(module),
         )
     found = dataclasses.replace(found, deadline=deadline, boot=boot)
     folder.write(found)
     return found
 
 
+def _paths(params: dict[str, t.Any]) -> list[str]:
+    return [service["path"] for service in params["services"]]
+
+
 def _live(module: t.Any) -> dict[str, t.Any]:
     """Ours of what the kernel has, and the conns that are established. Where a program or library is not there yet
     there is nothing of ours either."""
-    result: dict[str, t.Any] = {}
-    if _conn_run.is_installed(module):
-        try:
-            conns = _pluto.Pluto(module.run_command).status().conns.values()
-            result["established"] = tuple(sorted(conn.name for conn in conns if conn.established))
-        except StoreError:  # pluto does not run
-            result["established"] = ()
+    conns: list[_status.ConnStatus] = []
+    with contextlib.suppress(StoreError):
+        conns = _pluto.established(module)
+    result: dict[str, t.Any] = {"established": tuple(sorted(conn.name for conn in conns))}
     if _pyroute2.IMPORT_ERROR is None:
         with _netlink.Netlink() as kernel:
             devices = [device for device in kernel.device_state([]).devices if device.owned]
             state = kernel.route_state((), True)
+        result["established"] = _answering(conns, devices)
         result["devices"] = tuple(_wish(device) for device in devices)
         result["routes"] = tuple(route for route in state.routes if route.protocol == _routes.PROTOCOL)
         result["rules"] = tuple(rule for rule in state.rules if rule.protocol == _routes.PROTOCOL)
     return result
+
+
+def _answering(conns: t.Sequence[_status.ConnStatus], devices: t.Sequence[_devices.Device]) -> tuple[str, ...]:
+    """Conns whose other end answers through the tunnel, or has no address to be asked at. A tunnel that carried nothing
+    before a change is none that the change has broken."""
+    pings = _info.pings([_info.device_of(conn, devices) for conn in conns], ANSWER_SECONDS)
+    return tuple(sorted(conn.name for conn, ping in zip(conns, pings) if not ping or ping["answered"]))
 
 
 def _wish(device: _devices.Device) -> _devices.Device:
@@ -85,7 +100,8 @@ def nothing(module: t.Any) -> _checkpoint.Checkpoint:
     """A host that has nothing of ours."""
     params = module.params
     secrets = f"{os.path.splitext(params['path'])[0]}.secrets"
-    return _checkpoint.Checkpoint(0, files=tuple(map(_checkpoint.Kept, [params["path"], secrets, *params["files"]])))
+    paths = [params["path"], secrets, *params["files"], *_paths(params)]
+    return _checkpoint.Checkpoint(0, files=tuple(map(_checkpoint.Kept, paths)))
 
 
 class Back:
@@ -103,7 +119,7 @@ class Back:
         last, when nothing uses them any more. Raises StoreError where something could not be done. The checkpoint
         stays open."""
         steps = [self._files_back, self._devices_back, self._routes_back, self._conns_back, self._firewall_back]
-        for step in [*steps, self._files_gone]:
+        for step in [*steps, self._services_back, self._files_gone]:
             try:
                 step()
             except (VpnError, OSError) as exc:
@@ -120,7 +136,8 @@ class Back:
         return self._checkpoint.files[0].path, self._checkpoint.files[1].path
 
     def _others(self) -> list[_checkpoint.Kept]:
-        return [kept for kept in self._checkpoint.files if kept.path not in self._managed()]
+        apart = [*self._managed(), *_paths(self._module.params)]
+        return [kept for kept in self._checkpoint.files if kept.path not in apart]
 
     def _files_back(self) -> None:
         units = False
@@ -184,7 +201,7 @@ class Back:
             None if content is None else content.decode("utf-8", "replace")
             for content in map(self._folder.content, self._checkpoint.files[:2])
         )
-        if not _conn_run.is_installed(self._module):
+        if not _pluto.is_installed(self._module):
             return
         file = _conn_file.File(path, _pluto.Pluto(self._module.run_command), _nss.Nss(self._module.run_command))
         target = _conn_run.Target(text, secrets, {})
@@ -205,6 +222,27 @@ class Back:
         elif os.path.exists(table.path):
             said = self._command(script, "--remove") or "removed"
         self.done += [f"firewall: {said.strip()}"] if said.strip() else []
+
+    def _services_back(self) -> None:
+        """Files of services that others may have for themselves: only what is marked as ours is taken away."""
+        kept = {entry.path: entry for entry in self._checkpoint.files}
+        for service in self._module.params["services"]:
+            path, unit = service["path"], service["unit"]
+            now, before = _read(path), self._folder.content(kept[path]) if path in kept else None
+            if now is None or now == before or service["mark"].encode() not in now:
+                continue
+            if before is None:
+                self._command("systemctl", "disable", "--now", unit)
+                if not self._module.check_mode:
+                    os.unlink(path)
+                self.done.append(f"service {unit}: stopped, {path} removed")
+                continue
+            if not self._module.check_mode:
+                # In place: the file is its service's, with the service's rights.
+                with open(path, "wb") as file:
+                    file.write(before)
+            self._command("systemctl", "reload-or-restart", unit)
+            self.done.append(f"service {unit}: {path} as it was")
 
     def _command(self, *command: str) -> str:
         if self._module.check_mode and "--check" not in command:

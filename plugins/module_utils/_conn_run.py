@@ -15,6 +15,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _files,
     _info,
     _ipsec_conf,
+    _pluto,
     _secrets,
     _versions,
 )
@@ -23,7 +24,6 @@ from ansible_collections.route_based.vpn.plugins.module_utils._conn_list import 
 from ansible_collections.route_based.vpn.plugins.module_utils._conns import Step, Wanted, merged, plan
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.module_utils._nss import Nss
-from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
 
 #: Where nobody can ask, since libreswan is not installed yet: the words of today.
 NEWEST: _versions.Version = (5, 0)
@@ -41,19 +41,14 @@ class Target:
 def run(module: t.Any) -> dict[str, t.Any]:
     """The module's result; VpnError where it is refused or fails."""
     params = module.params
-    pluto = Pluto(module.run_command)
+    pluto = _pluto.Pluto(module.run_command)
     file = File(params["path"], pluto, Nss(module.run_command), params["load"])
-    there = is_installed(module)
+    there = _pluto.is_installed(module)
     target = _target(params, file, lambda: pluto.version() if there else NEWEST)
     wanted, result = carry_out(module, file, target, there)
     if not module.check_mode:
         _wait(pluto, wanted, params)
     return result
-
-
-def is_installed(module: t.Any) -> bool:
-    """Whether libreswan is there."""
-    return bool(module.get_bin_path("ipsec", opt_dirs=["/usr/sbin", "/usr/local/sbin"]))
 
 
 def carry_out(module: t.Any, file: File, target: Target, there: bool) -> tuple[dict[str, Wanted], dict[str, t.Any]]:
@@ -129,7 +124,7 @@ def _apply(module: t.Any, file: File, target: Target, wanted: dict[str, Wanted],
     file.apply(target.text, target.secrets, steps)
 
 
-def _wait(pluto: Pluto, wanted: dict[str, Wanted], params: dict[str, t.Any]) -> None:
+def _wait(pluto: _pluto.Pluto, wanted: dict[str, Wanted], params: dict[str, t.Any]) -> None:
     names = [name for name, want in wanted.items() if want.state == _ipsec_conf.STARTED]
     if params["wait_established"] and params["load"] and names:
         try:

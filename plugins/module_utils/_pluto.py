@@ -52,6 +52,22 @@ class PlutoNotRunning(StoreError):
         super().__init__("pluto is not running: start ipsec.service first, or set load=false to write the file only")
 
 
+def is_installed(module: t.Any) -> bool:
+    """Whether libreswan is there."""
+    return bool(module.get_bin_path("ipsec", opt_dirs=["/usr/sbin", "/usr/local/sbin"]))
+
+
+def established(module: t.Any) -> list[_status.ConnStatus]:
+    """The conns that are established; none where there is no libreswan, or no pluto."""
+    if not is_installed(module):
+        return []
+    try:
+        conns = Pluto(module.run_command).status().conns.values()
+    except PlutoNotRunning:
+        return []
+    return [conn for conn in conns if conn.established]
+
+
 class Pluto:
     """The daemon of this host."""
 

@@ -67,6 +67,27 @@ options:
         P(route_based.vpn.gateway#role) deploys it. It is called where that file is one of O(files).
     type: path
     default: ""
+  services:
+    description:
+      - Files of services that may also have other users, such as FRR's. Such a file goes back only where it holds
+        O(services[].mark), and its service is reloaded then. Where there was no such file, the service is stopped
+        and disabled, and the file removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The file.
+        type: path
+        required: true
+      mark:
+        description: A text that only a file of this collection's holds.
+        type: str
+        required: true
+      unit:
+        description: The systemd unit of the service.
+        type: str
+        required: true
   folder:
     description:
       - Where the checkpoint is kept, for root alone.
@@ -110,7 +131,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 established:
-  description: The conns that were established when the checkpoint was opened.
+  description:
+    - The conns that were established when the checkpoint was opened, and whose other end answered a ping through the
+      tunnel, or has no address there that is known.
   returned: with O(state=opened)
   type: list
   elements: str
@@ -264,6 +287,16 @@ def main() -> None:
             "path": {"type": "path", "default": "/etc/ipsec.d/route_based_vpn.conf"},
             "files": {"type": "list", "elements": "path", "default": []},
             "firewall": {"type": "path", "default": ""},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "mark": {"type": "str", "required": True},
+                    "unit": {"type": "str", "required": True},
+                },
+            },
             "folder": {"type": "path", "default": "/var/lib/route_based.vpn"},
         },
         supports_check_mode=True,

@@ -18,6 +18,8 @@ from ansible_collections.route_based.vpn.plugins.plugin_utils._drawing_layout im
 #: In the order in which links are drawn: what needs a look lies on top.
 LINK_STATES = ("up", "planned", "unknown", "partly", "down")
 LEGEND = {"peer": "unmanaged"}
+#: Pixels: wide enough for "unreachable" and a number of five digits.
+LEGEND_COLUMN, LEGEND_WIDTH = 150, 770
 # What no XML document may hold.
 CONTROL = {code: None for code in range(32) if chr(code) not in "\n\t"}
 
@@ -40,6 +42,7 @@ font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;max
 .vpn-map .links .link:hover{stroke-width:5px;stroke-opacity:1}
 .vpn-map .shape{fill:var(--paper);stroke:var(--c);stroke-width:2px}
 .vpn-map .up .shape{fill:var(--c)}
+.vpn-map .hub.up .shape{stroke:var(--paper)}
 .vpn-map .legend .hub{--c:var(--ink)}
 .vpn-map .planned .shape,.vpn-map .peer .shape{stroke-dasharray:3 2}
 .vpn-map .head{font-weight:600}.vpn-map .none{opacity:.5}
@@ -54,8 +57,9 @@ def svg(sites: t.Sequence[Entry], links: t.Sequence[Entry]) -> str:
     points = [(node.x, node.y) for node in nodes.values()] + [end for label in labels for end in label.ends()]
     xs, ys = zip(*(points or [(0.0, 0.0)]))
     # No narrower than the legend, which is below.
-    width = max(max(xs) - min(xs) + 40, 690)
+    width = max(max(xs) - min(xs) + 40, LEGEND_WIDTH + 40)
     left, top, bottom = (min(xs) + max(xs) - width) / 2, min(ys) - 20, max(ys) + 56
+    aside = left + (width - LEGEND_WIDTH) / 2
     by_name = {site["name"]: site for site in sites}
     # Few lines are strong, many thin and translucent.
     shade = f"stroke-width:{2 if len(links) < 80 else 1}px;stroke-opacity:{min(0.9, 0.13 + 60 / (len(links) or 1)):.2f}"
@@ -67,7 +71,7 @@ def svg(sites: t.Sequence[Entry], links: t.Sequence[Entry]) -> str:
         *('<g class="links">', *_links(nodes, links), "</g>"),
         *('<g class="nodes">', *(_node(node, by_name.get(node.name, {})) for node in nodes.values()), "</g>"),
         *('<g class="labels">', *map(_label_text, labels), "</g>"),
-        *('<g class="legend">', *_legend(nodes.values(), links, left + width / 2 - 325, bottom), "</g>", "</svg>"),
+        *('<g class="legend">', *_legend(nodes.values(), links, aside, bottom), "</g>", "</svg>"),
     ]
     return "\n".join(lines)
 
@@ -151,7 +155,7 @@ def _legend(nodes: t.Collection[Node], links: t.Sequence[Entry], left: float, to
     for y, (head, entries) in zip((top, top + 24), rows):
         result.append(f'<text class="head" x="{left:.1f}" y="{y:.1f}" dy=".35em">{head}</text>')
         for column, (word, count) in enumerate(entries):
-            x = left + 48 + column * 122
+            x = left + 48 + column * LEGEND_COLUMN
             sign = f'<path class="link {word}" d="M{x:.1f} {y:.1f}h26"/>'
             if head == "sites":
                 kind = word if word in ("hub", "peer") else "site"

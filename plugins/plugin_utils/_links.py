@@ -109,6 +109,14 @@ class Links:
             tunnel["peer"] = peer.name
         return tunnel
 
+    def ways(self, site: Site) -> dict[str, Site]:
+        """The networks that a site has a route to by its links, and the peer that each is reached through."""
+        peers = {peer.id: peer for peer in self.peers(site)}
+        found = {network: peer for peer in peers.values() for network in peer.networks}
+        for number, networks in self._transit(site, {site.id, *peers}).items():
+            found.update((network, peers[number]) for network in networks)
+        return found
+
     def address(self, site: Site) -> str:
         """The one inner address of a site, the same on each of its devices."""
         return str(self.inner[site.id])
@@ -118,7 +126,7 @@ class Links:
         plan says instead, and the inner addresses."""
         if self.plan.topology != HUB_AND_SPOKE or site.hub or not self.hubs:
             return {}
-        hub = self.by_name[site.transit_hub] if site.transit_hub else self.hubs[0]
+        hub = next((hub for hub in self.hubs if hub.name == site.transit_hub), self.hubs[0])
         networks: t.Iterable[str] = self.plan.transit
         if not self.plan.transit:
             networks = (network for other in self.plan.sites if other.id not in known for network in other.networks)

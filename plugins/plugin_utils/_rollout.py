@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.route_based.vpn.plugins.module_utils import _values
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _links, _sites
 
 Entry = t.Mapping[str, t.Any]
@@ -49,12 +50,20 @@ def problems(conns: t.Sequence[Entry], routes: t.Sequence[Entry]) -> list[str]:
     no answer from the other end. C(conns) are those of vpn_info, C(routes) those that vti_route was given."""
     wanted: dict[str, set[str]] = {}
     for route in routes:
-        if route.get("device") and not route.get("table"):
-            wanted.setdefault(route["device"], set()).add(route["destination"])
+        if route.get("device") and not route.get("table") and route.get("state") != "absent":
+            wanted.setdefault(route["device"], set()).add(_destination(str(route["destination"])))
     found = []
     for conn in conns:
         found += [f"{conn['name']}: {problem}" for problem in _of_one(conn, wanted)]
     return found
+
+
+def _destination(text: str) -> str:
+    """As vpn_info shows it, however it was written."""
+    try:
+        return _values.network(text)
+    except ValueError:
+        return text
 
 
 def _of_one(conn: Entry, wanted: t.Mapping[str, t.Collection[str]]) -> t.Iterator[str]:

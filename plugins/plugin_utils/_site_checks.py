@@ -14,7 +14,7 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _secrets, _values
+from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _rules, _secrets, _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _links, _roadwarriors, _sites, _tunnels
 
@@ -30,9 +30,18 @@ AGREED = {
     "gateway_psk_epoch": 1,
     "gateway_key_type": "ecdsa",
 }
+# What a host has beside tunnels, and what reads it as the module does.
+WAYS: dict[str, t.Callable[[t.Any], t.Sequence[t.Any]]] = {
+    "gateway_routes": _routes.from_params,
+    "gateway_rules": _rules.from_params,
+}
+TUNNELS = ("gateway_tunnels", "gateway_roadwarriors")
 #: What is read of each host beside its site's variables. The last two only where something needs them.
-VARIABLES = (*AGREED, "gateway_tunnels", "gateway_roadwarriors", "gateway_psk_master", "gateway_certificates")
+VARIABLES = (*AGREED, *TUNNELS, *WAYS, "gateway_psk_master", "gateway_certificates")
 
+ASTRAY = "whose own packets would go astray"
+# Variables with an outer address.
+OUTER = ("vpn_address", "vpn_local_address")
 # What tells that two tunnels are the two ends of one.
 ENDS = (("address", "local", "remote"), ("id", "local_id", "remote_id"))
 
@@ -54,10 +63,12 @@ def check(hosts: Hosts, plan: _sites.Plan) -> tuple[_sites.Plan, list[InputError
     pairs, crooked = _pairs(hosts, tunnels)
     errors += [
         *overlaps(plan),
+        *_transit(links),
         *_families(links),
         *_agreements(hosts, plan),
         *(error for name, raw in hosts.items() for error in proposals(name, raw)),
         *(error for name, own in tunnels.items() for error in _beside_links(links, name, own)),
+        *(error for name, raw in hosts.items() for error in _ways(links, name, raw, tunnels.get(name, ()))),
         *crooked,
     ]
     return dataclasses.replace(plan, by_hand=tuple(pairs)), errors
@@ -71,11 +82,14 @@ def overlaps(plan: _sites.Plan) -> list[InputError]:
         if not plan.overlap:
             entries += [_entry(network, site.name, "vpn_networks") for network in site.networks]
         entries.append(_entry(site.address, site.name, "vpn_address"))
+        if site.behind_nat:
+            entries.append(_entry(site.local, site.name, "vpn_local_address"))
     if plan.inner:
         entries.append(_entry(plan.inner, "", "vpn_inner_network"))
     errors: list[InputError] = []
     around: list[Entry] = []
-    for entry in sorted(entries, key=lambda x: (x[0], x[1], -x[2], x[3])):
+    # Of the same addresses, networks come before the addresses in them.
+    for entry in sorted(entries, key=lambda x: (x[0], x[1], -x[2], x[4] in OUTER, x[3])):
         family, first = entry[:2]
         around = [other for other in around if other[0] == family and other[2] >= first]
         error = next((error for other in reversed(around) for error in [_overlap(other, entry)] if error), None)
@@ -97,15 +111,14 @@ def _overlap(outer: Entry, inner: Entry) -> t.Optional[InputError]:
         site, own = (inner, shown) if outer[4] == "vpn_inner_network" else (outer, around)
         other = around if site is inner else shown
         return InputError(site[3], site[4], own, f"shares addresses with vpn_inner_network={other}; choose another one")
-    if inner[4] == "vpn_address":
-        if outer[4] == "vpn_address":
-            return None
-        reason = (
-            f"has the outer address {shown.partition('/')[0]} of {inner[3]} in it, whose own packets would go astray"
-        )
-        return InputError(outer[3], outer[4], around, reason)
-    if outer[3] == inner[3] or outer[4] == "vpn_address":
+    if outer[4] in OUTER or (outer[3] == inner[3] and inner[4] != "vpn_address"):
         return None
+    if inner[4] == "vpn_local_address":
+        reason = f"is in {around} of {outer[3]}, to which the host would send what is for its own network"
+        return InputError(inner[3], inner[4], shown.partition("/")[0], reason)
+    if inner[4] == "vpn_address":
+        reason = f"has the outer address {shown.partition('/')[0]} of {inner[3]} in it, {ASTRAY}"
+        return InputError(outer[3], outer[4], around, reason)
     reason = f"shares addresses with {around} of {outer[3]}; where that is meant, say vpn_networks_overlap: true"
     return InputError(inner[3], inner[4], shown, reason)
 
@@ -113,6 +126,18 @@ def _overlap(outer: Entry, inner: Entry) -> t.Optional[InputError]:
 def _cidr(entry: Entry) -> str:
     kind = ipaddress.IPv4Address if entry[0] == 4 else ipaddress.IPv6Address
     return str(next(ipaddress.summarize_address_range(kind(entry[1]), kind(entry[2]))))
+
+
+def _transit(links: _links.Links) -> list[InputError]:
+    """Networks that spokes reach through their hub, with the outer address of a hub in them."""
+    errors = []
+    for text in links.plan.transit if links.plan.topology == _sites.HUB_AND_SPOKE else ():
+        network = ipaddress.ip_network(text)
+        for hub in links.hubs:
+            if ipaddress.ip_address(hub.address) in network:
+                reason = f"has the outer address {hub.address} of the hub {hub.name} in it, {ASTRAY}"
+                errors.append(InputError(links.plan.sites[0].name, "vpn_transit_networks", text, reason))
+    return errors
 
 
 def _families(links: _links.Links) -> list[InputError]:
@@ -203,21 +228,22 @@ def _by_hand(hosts: Hosts) -> tuple[dict[str, list[_tunnels.Tunnel]], list[Input
             wrong = [*_auth.missing(tunnels, own), *_roadwarriors.clashes(tunnels, servers)]
         except InputErrors as exc:
             wrong = exc.errors
-        errors += [_of_host(name, error) for error in wrong]
+        errors += [_of_host(f"{name}: ", error) for error in wrong]
     return found, errors
 
 
 def _credentials(raw: Variables) -> _auth.Credentials:
-    own: t.Sequence[t.Any] = raw.get("gateway_certificates") or []
-    nickname = str(own[0].get("name", "")) if len(own) == 1 and isinstance(own[0], dict) else ""
+    own = raw.get("gateway_certificates")
+    alone = own[0] if isinstance(own, list) and len(own) == 1 else None
+    nickname = str(alone.get("name", "")) if isinstance(alone, dict) else ""
     master, epoch = str(raw.get("gateway_psk_master") or ""), str(raw.get("gateway_psk_epoch", 1))
     return _auth.Credentials(psk_master=master, psk_epoch=epoch, certificate=nickname)
 
 
-def _of_host(name: str, error: InputError) -> InputError:
+def _of_host(before: str, error: InputError) -> InputError:
     """The same with the host in front."""
-    result = InputError(f"{name}: {error.item}", error.option, "", error.reason)
-    result.args = (f"{name}: {error}",)
+    result = InputError(f"{before}{error.item}", error.option, "", error.reason)
+    result.args = (f"{before}{error}",)
     return result
 
 
@@ -245,6 +271,36 @@ def _beside_links(links: _links.Links, name: str, tunnels: t.Sequence[_tunnels.T
             if peer:
                 reason = f"is that of the link to site {peer.id} ({peer.name}); choose one that no site id gives"
                 errors.append(InputError(label, option, value, reason))
+    return errors
+
+
+def _ways(links: _links.Links, name: str, raw: Variables, tunnels: t.Sequence[_tunnels.Tunnel]) -> list[InputError]:
+    """What is wrong with the routes and rules that a host has beside its tunnels, and which of its routes one of its
+    links has, too."""
+    errors: list[InputError] = []
+    read: dict[str, t.Sequence[t.Any]] = {}
+    for option, parse in WAYS.items():
+        try:
+            read[option] = parse(raw.get(option) or ())
+        except InputErrors as exc:
+            errors += [_of_host(f"{name}: gateway_", error) for error in exc.errors]
+        except (AttributeError, KeyError, TypeError) as exc:
+            errors.append(InputError(name, option, raw[option], f"is no list that vti_route takes: {exc!r}"))
+    found = [
+        (f"gateway_tunnels[{index}] ({tunnel['name']!r})", f"routes[{number}]", route)
+        for index, tunnel in enumerate(tunnels)
+        for number, route in enumerate(tunnel["routes"])
+        if not tunnel.get("metric")
+    ]
+    for entry in read.get("gateway_routes", ()):
+        if entry.present and (entry.route.table, entry.route.metric) == (_routes.TABLE_MAIN, 0):
+            found.append((f"gateway_{entry.item}", "destination", entry.route.destination))
+    site = links.by_name.get(name)
+    led = links.ways(site) if site and found else {}
+    for item, option, route in found:
+        if route in led:
+            reason = f"is where the link to site {led[route].id} ({led[route].name}) leads already"
+            errors.append(InputError(f"{name}: {item}", option, route, reason))
     return errors
 
 

@@ -48,7 +48,8 @@ OF_ALL: dict[str, t.Any] = {
     "vpn_networks_overlap": False,
 }
 VARIABLES = (*OF_A_SITE, *OF_ALL)
-
+# How a text says it; those of Ansible that nobody takes for something else.
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 _WORD = "plan "
 
@@ -138,7 +139,7 @@ def _common(members: t.Mapping[str, Variables], refusals: Refusals) -> dict[str,
     for option, default in OF_ALL.items():
         first: t.Optional[str] = None
         for name, raw in members.items():
-            value = raw.get(option, default)
+            value = _meant(raw.get(option, default), type(default))
             if first is None:
                 first, found[option] = name, value
             elif value != found[option]:
@@ -150,32 +151,34 @@ def _common(members: t.Mapping[str, Variables], refusals: Refusals) -> dict[str,
     for option, choices in (("vpn_topology", TOPOLOGIES), ("vpn_auth", AUTHS), ("vpn_answer", ANSWERS)):
         if found[option] not in choices:
             refusals.refuse(where, option, found[option], f"is none of {', '.join(choices)}")
-    mtu = found["vpn_mtu"]
-    if isinstance(mtu, bool) or not str(mtu).isdigit() or not 68 <= int(mtu) <= 65515:
+    mtu, overlap = found["vpn_mtu"], found["vpn_networks_overlap"]
+    if isinstance(mtu, bool) or not isinstance(mtu, int) or not 68 <= mtu <= 65515:
         refusals.refuse(where, "vpn_mtu", mtu, "is no number of bytes from 68 to 65515")
+    if not isinstance(overlap, bool):
+        refusals.refuse(where, "vpn_networks_overlap", overlap, f"has the wrong type: {_shape(bool)} is needed")
     return {
         "topology": found["vpn_topology"],
         "inner": refusals.check(where, "vpn_inner_network", str(found["vpn_inner_network"]), _values.network, ""),
         "transit": _networks(where, "vpn_transit_networks", found["vpn_transit_networks"], refusals),
         "auth": found["vpn_auth"],
         "answer": found["vpn_answer"],
-        "mtu": int(mtu) if str(mtu).isdigit() else 1400,
-        "overlap": bool(found["vpn_networks_overlap"]),
+        "mtu": mtu if isinstance(mtu, int) else 1400,
+        "overlap": overlap is True,
     }
 
 
 def _site(name: str, raw: Variables, refusals: Refusals) -> t.Optional[Site]:
     """One site; None, and a refusal for each thing that is wrong, where it cannot be one."""
     before = len(refusals.errors)
+    raw = {option: _meant(raw.get(option), kind) for option, kind in OF_A_SITE.items()}
     for option, kind in OF_A_SITE.items():
-        value = raw.get(option)
-        # -e and INI inventories give text for a number.
-        good = str(value).isdigit() if kind is int and not isinstance(value, bool) else isinstance(value, kind)
-        if value is not None and not good:
+        value = raw[option]
+        # True is an int to Python.
+        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
             refusals.refuse(name, option, value, f"has the wrong type: {_shape(kind)} is needed")
     if len(refusals.errors) > before:
         return None
-    number = int(raw["vpn_site_id"])
+    number = raw["vpn_site_id"]
     if number < 1:
         refusals.refuse(name, "vpn_site_id", number, "is not a number from 1")
     if not _auth.NAME.fullmatch(name):
@@ -206,7 +209,18 @@ def _site(name: str, raw: Variables, refusals: Refusals) -> t.Optional[Site]:
 
 
 def _address(value: str) -> str:
-    return str(_values.address(value))
+    """The address of a site, canonical."""
+    parsed = _values.address(value)
+    if parsed.is_loopback or parsed.is_link_local:
+        raise ValueError("is loopback or link-local: no packet of another site comes to it")
+    return str(parsed)
+
+
+def _meant(value: t.Any, kind: t.Any) -> t.Any:
+    """The value, or what a text means where INI inventories and -e have nothing but text."""
+    if kind is int and isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return TRUTH.get(value.lower(), value) if kind is bool and isinstance(value, str) else value
 
 
 def _shape(kind: t.Any) -> str:
@@ -222,13 +236,21 @@ def _networks(name: str, option: str, values: t.Any, refusals: Refusals) -> tupl
         network = refusals.check(name, f"{option}[{number}]", str(value), _values.network, "")
         if network.endswith("/0"):
             refusals.refuse(name, f"{option}[{number}]", network, "would take in the outer addresses of all sites")
+        elif network and not _is_routed(network):
+            refusals.refuse(name, f"{option}[{number}]", network, "is multicast, loopback or link-local")
         elif network:
             found.append(network)
     return tuple(dict.fromkeys(found))
 
 
+def _is_routed(network: str) -> bool:
+    """Whether packets to its addresses go from one network to another."""
+    parsed = ipaddress.ip_network(network)
+    return not (parsed.is_multicast or parsed.is_loopback or parsed.is_link_local)
+
+
 def _one_each(members: t.Mapping[str, Variables], refusals: Refusals) -> None:
-    """Ids and outer addresses that two hosts have, whatever else is wrong with them."""
+    """Ids and outer addresses that two hosts have, whatever else is wrong with them and however they are written."""
     for option, why in (
         ("vpn_site_id", "marks, names and addresses come from it"),
         ("vpn_address", "the kernel keeps one VTI for a pair of addresses"),
@@ -236,9 +258,18 @@ def _one_each(members: t.Mapping[str, Variables], refusals: Refusals) -> None:
         seen: dict[str, str] = {}
         for name, raw in members.items():
             value = raw.get(option)
-            first = name if value is None else seen.setdefault(str(value), name)
+            said = str(_meant(value, int)) if option == "vpn_site_id" else _canonical(value)
+            first = name if value is None else seen.setdefault(said, name)
             if first != name:
                 refusals.refuse(name, option, value, f"{first} has it already; {why}")
+
+
+def _canonical(value: t.Any) -> str:
+    """An address in its one spelling, what is none as it is."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        return str(value)
 
 
 def _check_topology(found: Plan, refusals: Refusals) -> None:
@@ -257,7 +288,7 @@ def _check_topology(found: Plan, refusals: Refusals) -> None:
         refusals.refuse(found.sites[0].name, "vpn_topology", HUB_AND_SPOKE, "needs a site with vpn_hub=true")
     if found.inner:
         inner = ipaddress.ip_network(found.inner)
-        last = inner.num_addresses - (2 if inner.version == 4 else 1)
+        last = max(inner.num_addresses - (2 if inner.version == 4 else 1), 0)
         for site in found.sites:
             if site.id > last:
                 reason = f"has no address in vpn_inner_network={found.inner}, which has room for ids up to {last}"

@@ -18,6 +18,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _devices,
     _routes,
     _rules,
+    _status,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.modules import vpn_checkpoint
@@ -57,10 +58,16 @@ class Module:
     check_mode = False
 
     def __init__(self, **params):
-        self.params = {"path": "/nonexistent/ipsec.conf", "files": [], "firewall": "", "rollback_after": 0, **params}
+        defaults = {"path": "/nonexistent/ipsec.conf", "files": [], "firewall": "", "rollback_after": 0, "services": []}
+        self.params = {**defaults, **params}
+        self.commands = []
 
     def get_bin_path(self, _name, opt_dirs=None):
         return None
+
+    def run_command(self, command):
+        self.commands.append(" ".join(command))
+        return 0, "", ""
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +209,49 @@ def test_what_fails_does_not_keep_the_rest_from_coming_back(folder, tmp_path, mo
 
 def _fails(_self):
     raise StoreError("no such device")
+
+
+@pytest.fixture
+def frr(tmp_path):
+    """A module that looks after the file of a service, and that file."""
+    path = tmp_path / "frr.conf"
+    return Module(services=[{"path": str(path), "mark": "ours", "unit": "frr.service"}]), path
+
+
+def test_the_file_of_a_service_goes_back(folder, frr):
+    module, path = frr
+    path.write_text("stock")
+    path.chmod(0o640)
+    vpn_checkpoint.opened(module, folder)
+    path.write_text("ours")
+    assert vpn_checkpoint.restored(module, folder)["restored"] == [f"service frr.service: {path} as it was"]
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("stock", 0o640)
+    assert module.commands == ["systemctl reload-or-restart frr.service"]
+
+
+def test_a_service_that_was_not_there_is_stopped(folder, frr):
+    module, path = frr
+    vpn_checkpoint.opened(module, folder)
+    path.write_text("ours")
+    done = vpn_checkpoint.restored(module, folder)["restored"]
+    assert done == [f"service frr.service: stopped, {path} removed"]
+    assert (path.exists(), module.commands) == (False, ["systemctl disable --now frr.service"])
+
+
+@pytest.mark.parametrize("state", ["restored", "removed"])
+def test_the_file_of_somebody_elses_service_is_left_alone(folder, frr, state):
+    module, path = frr
+    vpn_checkpoint.opened(module, folder)
+    path.write_text("router ospf")
+    assert vpn_checkpoint.STATES[state](module, folder) == {"restored": []}
+    assert (path.read_text(), module.commands) == ("router ospf", [])
+
+
+def test_what_carried_nothing_before_is_not_what_the_change_has_broken(monkeypatch):
+    """Of established conns those count whose other end answers, or that has no address known."""
+    names = ["answers", "silent", "unasked"]
+    conns = [_status.ConnStatus(name) for name in names]
+    pings = [{"answered": True}, {"answered": False}, None]
+    monkeypatch.setattr(_checkpoint_back._info, "device_of", lambda conn, devices: conn)
+    monkeypatch.setattr(_checkpoint_back._info, "pings", lambda devices, seconds: pings)
+    assert _checkpoint_back._answering(conns, []) == ("answers", "unasked")

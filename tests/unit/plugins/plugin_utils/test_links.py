@@ -141,6 +141,25 @@ def test_a_link_of_two_spokes_is_not_gone_through_the_hub() -> None:
     assert tunnels(inventory, "s2")["link-2-3"]["routes"] == ["10.0.3.0/24"]
 
 
+def test_ways_are_the_routes_of_all_tunnels() -> None:
+    inventory = hosts(1, 2, 3, 4, vpn_topology="hub_and_spoke")
+    inventory["s1"]["vpn_hub"] = True
+    inventory["s2"]["vpn_links"] = ["s3"]
+    links = _links.Links(plan(inventory))
+    for name, site in links.by_name.items():
+        routes = {(route, x["interface"]) for x in links.tunnels(name) for route in x["routes"]}
+        assert {(network, f"vti{peer.id}") for network, peer in links.ways(site).items()} == routes
+
+
+def test_text_of_inventories_that_have_nothing_else() -> None:
+    inventory = hosts(1, 2, vpn_topology="hub_and_spoke", vpn_networks_overlap="no", vpn_mtu="1380")
+    inventory["s2"].update({"vpn_site_id": "02", "vpn_hub": "true"})
+    inventory["s1"].update({"vpn_hub": "False", "vpn_mtu": 1380, "vpn_networks_overlap": False})
+    found = plan(inventory)
+    assert [(site.id, site.hub) for site in found.sites] == [(1, False), (2, True)]
+    assert (found.mtu, found.overlap) == (1380, False)
+
+
 def test_behind_nat() -> None:
     inventory = hosts(1, 2)
     inventory["s2"]["vpn_local_address"] = "10.9.9.9"
@@ -258,6 +277,15 @@ PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
         ["link-1-2: 10.255.0.2, the other end of vti2, does not answer a ping"],
     ),
 ]
+
+
+def test_routes_are_the_same_however_they_are_written() -> None:
+    routes = [
+        {"destination": "10.255.0.2", "device": "vti2"},
+        {"destination": "10.0.8.0/24", "device": "vti2", "state": "absent"},
+        {"destination": "10.0.8.0/24", "device": "vti2", "table": 7},
+    ]
+    assert _rollout.problems([seen()], routes) == []
 
 
 @pytest.mark.parametrize(("changes", "expected"), PROBLEMS)

@@ -59,6 +59,18 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
         ],
     ),
     "id_0": ({"b": {"vpn_site_id": 0}}, ["b: vpn_site_id=0: is not a number from 1"]),
+    "id_of_truth": (
+        {"b": {"vpn_site_id": True}},
+        ["b: vpn_site_id=True: has the wrong type: a number is needed"],
+    ),
+    "id_of_other_digits": (
+        {"b": {"vpn_site_id": "\N{SUPERSCRIPT TWO}"}},
+        ["b: vpn_site_id='\N{SUPERSCRIPT TWO}': has the wrong type: a number is needed"],
+    ),
+    "same_id_in_other_words": (
+        {"b": {"vpn_site_id": "01"}},
+        ["b: vpn_site_id='01': a has it already; marks, names and addresses come from it"],
+    ),
     "id_of_text": (
         {"b": {"vpn_site_id": "two"}},
         ["b: vpn_site_id='two': has the wrong type: a number is needed"],
@@ -78,6 +90,22 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
         {"b": {"vpn_address": "192.0.2.1"}},
         ["b: vpn_address='192.0.2.1': a has it already; the kernel keeps one VTI for a pair of addresses"],
     ),
+    "same_address_in_other_words": (
+        {"a": {"vpn_address": "2001:db8::1"}, "b": {"vpn_address": "2001:DB8:0::1"}},
+        ["b: vpn_address='2001:DB8:0::1': a has it already; the kernel keeps one VTI for a pair of addresses"],
+    ),
+    "address_of_the_host_itself": (
+        {"b": {"vpn_address": "127.0.0.1"}},
+        ["b: vpn_address='127.0.0.1': is loopback or link-local: no packet of another site comes to it"],
+    ),
+    "behind_nat_in_a_network_of_another_site": (
+        {"b": {"vpn_local_address": "10.0.1.7"}},
+        [
+            "b: vpn_local_address='10.0.1.7': is in 10.0.1.0/24 of a, to which the host would send what is for its own "
+            "network"
+        ],
+    ),
+    "behind_nat_in_its_own_network": ({"b": {"vpn_local_address": "10.0.2.7"}}, []),
     "families_behind_nat": (
         {"b": {"vpn_local_address": "fd00::2"}},
         ["b: vpn_local_address='fd00::2': is not of the same address family as vpn_address=192.0.2.2"],
@@ -94,6 +122,10 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
         {"b": {"vpn_networks": ["0.0.0.0/0"]}},
         ["b: vpn_networks[0]='0.0.0.0/0': would take in the outer addresses of all sites"],
     ),
+    "multicast": (
+        {"b": {"vpn_networks": ["224.0.0.0/4"]}},
+        ["b: vpn_networks[0]='224.0.0.0/4': is multicast, loopback or link-local"],
+    ),
     "networks_of_text": (
         {"b": {"vpn_networks": "10.0.2.0/24"}},
         ["b: vpn_networks='10.0.2.0/24': has the wrong type: a list is needed"],
@@ -108,6 +140,10 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
     "overlap_that_is_meant": (
         {"a": {"vpn_networks_overlap": True}, "b": {"vpn_networks_overlap": True, "vpn_networks": ["10.0.0.0/16"]}},
         [],
+    ),
+    "overlap_of_no_truth": (
+        {"a": {"vpn_networks_overlap": 1}, "b": {"vpn_networks_overlap": 1}},
+        ["a: vpn_networks_overlap=1: has the wrong type: true or false is needed"],
     ),
     "own_networks_may_nest": ({"b": {"vpn_networks": ["10.0.2.0/24", "10.0.2.128/25"]}}, []),
     "overlap_around_a_nested_one": (
@@ -124,6 +160,23 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
             "whose own packets would go astray",
             "b: vpn_networks='192.0.2.0/28': has the outer address 192.0.2.2 of b in it, "
             "whose own packets would go astray",
+        ],
+    ),
+    "outer_address_as_network": (
+        {"b": {"vpn_networks": ["192.0.2.1/32"]}},
+        [
+            "b: vpn_networks='192.0.2.1/32': has the outer address 192.0.2.1 of a in it, "
+            "whose own packets would go astray"
+        ],
+    ),
+    "outer_address_in_transit": (
+        {
+            "a": {"vpn_topology": "hub_and_spoke", "vpn_transit_networks": ["192.0.0.0/8"], "vpn_hub": True},
+            "b": {"vpn_topology": "hub_and_spoke", "vpn_transit_networks": ["192.0.0.0/8"]},
+        },
+        [
+            "a: vpn_transit_networks='192.0.0.0/8': has the outer address 192.0.2.1 of the hub a in it, "
+            "whose own packets would go astray"
         ],
     ),
     "inner_network": (
@@ -214,6 +267,29 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
             "a: gateway_tunnels[0] ('x'): remote='192.0.2.2': is that of the link to site 2 (b); "
             "choose one that no site id gives"
         ],
+    ),
+    "hand_written_route": (
+        of_a(routes=["10.0.2.0/24"]),
+        ["a: gateway_tunnels[0] ('x'): routes[0]='10.0.2.0/24': is where the link to site 2 (b) leads already"],
+    ),
+    "further_route": (
+        {"a": {"gateway_routes": [{"destination": "10.0.2.0/24", "device": "eth0"}]}},
+        [
+            "a: gateway_routes[0] (10.0.2.0/24): destination='10.0.2.0/24': is where the link to site 2 (b) leads "
+            "already"
+        ],
+    ),
+    "further_route_of_another_metric": (
+        {"a": {"gateway_routes": [{"destination": "10.0.2.0/24", "device": "eth0", "metric": 7}]}},
+        [],
+    ),
+    "further_route_refused": (
+        {"a": {"gateway_routes": [{"destination": "there", "device": "eth0"}]}},
+        ["a: gateway_routes[0] (there): destination='there': is not a network like 10.0.0.0/8 or 2001:db8::/32"],
+    ),
+    "rules_that_are_none": (
+        {"a": {"gateway_rules": [{}]}},
+        ["a: gateway_rules=[{}]: is no list that vti_route takes: KeyError('priority')"],
     ),
     "two_wildcards": (
         {
