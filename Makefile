@@ -9,8 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default mesh boot drift change firewall
-SLOW_SCENARIOS ?= versions hub_spoke limit rollback interrupt keys interop roadwarrior
+SCENARIOS ?= default mesh boot firewall
+SLOW_SCENARIOS ?= drift change versions hub_spoke limit rollback interrupt keys interop roadwarrior aws
 
 .PHONY: help
 help: ## list the targets

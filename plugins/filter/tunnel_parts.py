@@ -97,6 +97,11 @@ options:
     type: list
     elements: dict
     default: []
+  bgp:
+    description:
+      - What holds for all BGP sessions of the host, the role's C(gateway_bgp_*) options without that prefix.
+    type: dict
+    default: {}
   rules:
     description:
       - Policy rules, as O(route_based.vpn.vti_route#module:rules) takes them.
@@ -120,7 +125,9 @@ _value:
       M(route_based.vpn.ipsec_conn); treat them as such. C(restore) are the lines from which the boot unit brings
       devices and routes back. C(waiting) are the tunnels whose peer has no public key yet, C(name) and C(peer) of
       each; their conns have C(auto=ignore). C(firewall) is a dict of what the role's nftables table is made of, see
-      P(route_based.vpn.firewall_sets#filter).
+      P(route_based.vpn.firewall_sets#filter). C(followers) are the lines from which the updown hook puts and takes
+      away routes that go with a conn. C(bgp) is what the template of FRR's configuration takes, empty where no tunnel
+      has C(bgp).
   type: dict
 """
 
@@ -129,7 +136,14 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible_collections.route_based.vpn.plugins.module_utils import _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, VpnError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _firewall, _restore, _roadwarriors, _tunnels
+from ansible_collections.route_based.vpn.plugins.plugin_utils import (
+    _auth,
+    _bgp,
+    _firewall,
+    _restore,
+    _roadwarriors,
+    _tunnels,
+)
 
 
 def tunnel_parts(
@@ -143,6 +157,7 @@ def tunnel_parts(
     routes: t.Sequence[dict[str, t.Any]] = (),
     rules: t.Sequence[dict[str, t.Any]] = (),
     roadwarriors: t.Sequence[dict[str, t.Any]] = (),
+    bgp: t.Optional[dict[str, t.Any]] = None,
     **credentials: t.Any,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION. Raises AnsibleFilterError with all that is wrong, and never with a secret."""
@@ -157,7 +172,8 @@ def tunnel_parts(
         devices = [*_tunnels.devices(checked), *_roadwarriors.devices(servers)]
         all_routes = [*_tunnels.routes(checked), *_roadwarriors.routes(servers), *routes]
         pools = [(str(network), x["interface"]) for x in servers for network in _roadwarriors.networks(x)]
-        firewall = _firewall.parts([*checked, *servers], all_routes, pools)
+        firewall = _firewall.parts([*checked, *servers], all_routes, [*_tunnels.ways(checked), *pools])
+        sessions = _bgp.parts(checked, bgp or {})
         restore = _restore.lines(devices, all_routes, rules)
     except VpnError as exc:
         # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
@@ -169,6 +185,8 @@ def tunnel_parts(
         "routes": all_routes,
         "rules": list(rules),
         "restore": restore,
+        "followers": _restore.followers(all_routes),
+        "bgp": sessions,
         "conns": [*_tunnels.conns(checked, host), *_roadwarriors.conns(servers, host)],
         "secrets": _auth.secrets(checked, own),
         "waiting": [{"name": x["name"], "peer": x["peer"]} for x in checked if not _auth.ready(x, own)],

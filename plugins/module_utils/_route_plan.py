@@ -45,7 +45,7 @@ def _change_for(entry: Wanted, found: t.Optional[Route]) -> tuple[_change.Change
     if not entry.present:
         if found is None or not matches(found, route):
             return _change.Change(name, _change.KEPT), []
-        return _change.Change(name, _change.REMOVED, found.as_dict(), None, ("state is absent",)), [DelRoute(found)]
+        return _change.Change(name, _change.REMOVED, found.as_dict(), None, (entry.why,)), [DelRoute(found)]
     after = route.as_dict()
     if found is None:
         return _change.Change(name, _change.CREATED, None, after, ("there was no such route",)), [PutRoute(route)]

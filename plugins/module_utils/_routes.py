@@ -117,12 +117,15 @@ class Route:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """One entry of the user's list. C(item) says where it stands, for error messages."""
+    """One entry of the user's list. C(item) says where it stands, for error messages. C(conn) is the conn that has to
+    be established for the route to be there, C(why) why it is not to be there."""
 
     item: str
     route: Route
     present: bool = True
     guard: bool = False
+    conn: str = ""
+    why: str = "state is absent"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -307,7 +310,9 @@ def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
         item = f"routes[{index}] ({entry['destination']})"
         before = len(refused.errors)
         route = _parse(item, entry, refused)
-        wanted = Wanted(item, route, (entry.get("state") or "present") == "present", bool(entry.get("guard")))
+        present = (entry.get("state") or "present") == "present"
+        conn = refused.check(item, "conn", entry["conn"], _values.conn_name, "") if entry.get("conn") else ""
+        wanted = Wanted(item, route, present, bool(entry.get("guard")), conn)
         _check_together(wanted, refused)
         if len(refused.errors) > before:
             continue
@@ -318,3 +323,14 @@ def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
         result.append(wanted)
     refused.stop_if_any()
     return tuple(result)
+
+
+def while_established(wanted: t.Sequence[Wanted], established: t.Collection[str]) -> tuple[Wanted, ...]:
+    """The entries, of which those that go with a conn are wanted only where it is one of the established. Their guards
+    stay."""
+    return tuple(
+        dataclasses.replace(entry, present=False, why=f"conn {entry.conn} is not established")
+        if entry.conn and entry.conn not in established
+        else entry
+        for entry in wanted
+    )

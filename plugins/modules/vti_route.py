@@ -122,6 +122,13 @@ options:
           - With V(false) such a guard of ours for the same destination and table is removed.
         type: bool
         default: false
+      conn:
+        description:
+          - Name of a conn of libreswan. The route is there only while this conn is established, so that another route
+            to the same destination, with a higher O(routes[].metric), takes over while it is not. A guard stays.
+          - This module looks once, when it is called. Between its calls the updown hook of the role
+            P(route_based.vpn.gateway#role) takes such a route away when the conn goes down, and puts it back.
+        type: str
       state:
         description:
           - Whether the route is to exist. For V(absent), what is given of O(routes[].device), O(routes[].gateway) and
@@ -237,6 +244,12 @@ EXAMPLES = r"""
       - destination: 0.0.0.0/0
         device: vti01
 
+- name: One tunnel, and another one while the first is not established
+  route_based.vpn.vti_route:
+    routes:
+      - {destination: 10.4.0.0/16, device: vti1, metric: 100, conn: first, guard: true}
+      - {destination: 10.4.0.0/16, device: vti2, metric: 200, conn: second, guard: true}
+
 - name: Two tunnels at once, and the other one alone when one goes down
   route_based.vpn.vti_route:
     routes:
@@ -346,6 +359,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _pluto,
     _route_plan,
     _routes,
     _rule_plan,
@@ -373,6 +387,7 @@ ROUTE: dict[str, t.Any] = {
     "type": {"type": "str", "choices": list(_routes.TYPES), "default": "unicast"},
     "nexthops": {"type": "list", "elements": "dict", "default": [], "options": NEXTHOP},
     "guard": {"type": "bool", "default": False},
+    "conn": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 RULE: dict[str, t.Any] = {
@@ -399,6 +414,9 @@ def work(module: AnsibleModule) -> None:
     wanted, rules = _wanted(module.params)
     purge = module.params["purge"]
     require_pyroute2(module)
+    if any(entry.conn for entry in wanted):
+        established = {conn.name for conn in _pluto.established(module)}
+        wanted = _routes.while_established(wanted, established)
     with Netlink() as kernel:
         state = kernel.route_state(wanted, purge, rules)
         plan = _route_plan.plan(state, wanted, purge, foretell=module.check_mode, rules=rules)

@@ -31,11 +31,20 @@ def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry], rules: t.Sequen
         result.append(f"ip link set {name} group {_devices.GROUP} alias {_devices.ALIAS} up")
     wanted = [entry for entry in _routes.from_params(routes) if entry.present]
     guards = dict.fromkeys(_routes.guard_of(entry.route) for entry in wanted if entry.guard)
-    result += [f"ip route replace {_route(route)}" for route in (*guards, *(entry.route for entry in wanted))]
+    # Those that go with a conn come with it, see followers().
+    at_once = [entry.route for entry in wanted if not entry.conn]
+    result += [f"ip route replace {_route(route)}" for route in (*guards, *at_once)]
     result += [
         f"rule{entry.rule.family} add {_rule(entry.rule)}" for entry in _rules.from_params(rules) if entry.present
     ]
     return result
+
+
+def followers(routes: t.Sequence[Entry]) -> list[str]:
+    """The routes that are there only while a conn is established, as the hook reads them: the conn, then what
+    C(ip route replace) and C(ip route del) take."""
+    wanted = _routes.from_params(routes)
+    return [f"{entry.conn} {_route(entry.route)}" for entry in wanted if entry.present and entry.conn]
 
 
 def _device(device: Entry) -> str:

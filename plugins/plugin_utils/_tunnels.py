@@ -9,18 +9,20 @@ values; only the standard library is used."""
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _values, _versions
+from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _values, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _firewall
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _bgp, _firewall, _presets
 
 Tunnel = dict[str, t.Any]
 
 # Each option of a tunnel and its type.
 OPTIONS: dict[str, t.Any] = {
     "name": str,
+    "preset": str,
     "local": str,
     "remote": str,
     "local_id": str,
@@ -32,7 +34,10 @@ OPTIONS: dict[str, t.Any] = {
     "addresses": list,
     "mtu": int,
     "routes": list,
+    "metric": int,
+    "failover": bool,
     "guard": bool,
+    "bgp": dict,
     "auth": str,
     "psk": str,
     "peer": str,
@@ -41,6 +46,8 @@ OPTIONS: dict[str, t.Any] = {
     "auto": str,
     "ike": str,
     "esp": str,
+    "dpd_delay": int,
+    "dpd_timeout": int,
     "firewall": list,
     "options": dict,
 }
@@ -111,6 +118,7 @@ def normalise(raw_tunnels: t.Any) -> list[Tunnel]:
 def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
     if not well_formed(item, raw, OPTIONS, REQUIRED):
         return None
+    raw = _with_preset(item, raw)
     tunnel: Tunnel = {
         "name": item.check("name", raw["name"], _values.conn_name),
         "local": item.check("local", raw["local"], _values.address),
@@ -119,7 +127,11 @@ def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
         "routes": [
             item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))
         ],
+        "metric": raw.get("metric", 0),
+        "failover": raw.get("failover", False),
         "guard": raw.get("guard", True),
+        "dpd_delay": raw.get("dpd_delay"),
+        "dpd_timeout": raw.get("dpd_timeout"),
         "auto": raw.get("auto", "start"),
         "ike": raw.get("ike"),
         "esp": raw.get("esp"),
@@ -138,7 +150,31 @@ def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
         item.refuse("auto", tunnel["auto"], f"is none of {', '.join(AUTO)}")
     check_words(item, tunnel)
     _check_ends(item, tunnel)
+    _check_numbers(item, tunnel)
+    tunnel["bgp"] = _bgp.checked(item, raw, tunnel)
     return tunnel
+
+
+def _with_preset(item: Item, raw: Tunnel) -> Tunnel:
+    """The tunnel, with what its preset says where the user says nothing."""
+    if "preset" not in raw:
+        return raw
+    try:
+        filled = _presets.filled(raw)
+    except ValueError as exc:
+        item.refuse("preset", raw["preset"], str(exc))
+        return raw
+    for option, value, reason in _presets.problems(filled, raw["preset"]):
+        item.refuse(option, value, reason)
+    return filled
+
+
+def _check_numbers(item: Item, tunnel: Tunnel) -> None:
+    for option, low, high in (("metric", 0, 4278198271), ("dpd_delay", 0, 3600), ("dpd_timeout", 1, 3600)):
+        if tunnel[option] is not None and not low <= tunnel[option] <= high:
+            item.refuse(option, tunnel[option], f"is out of range: {low} to {high}")
+    if tunnel["failover"] and not tunnel["routes"]:
+        item.refuse("failover", True, "has no routes that could come and go with the tunnel")
 
 
 def well_formed(item: Item, raw: t.Any, options: t.Mapping[str, t.Any], required: t.Sequence[str]) -> bool:
@@ -260,7 +296,44 @@ def _duplicates(tunnels: t.Sequence[Tunnel]) -> list[InputError]:
             if first != index:
                 label = f"gateway_tunnels[{index}] ({tunnel['name']!r})"
                 errors.append(InputError(label, option, value, f"gateway_tunnels[{first}] has it already{why}"))
-    return errors + _auth.different_secrets(tunnels)
+    return [*errors, *_same_routes(tunnels), *_overlaps(tunnels), *_auth.different_secrets(tunnels)]
+
+
+def _same_routes(tunnels: t.Sequence[Tunnel]) -> t.Iterator[InputError]:
+    """Two tunnels may lead to one network, where the kernel can tell their routes apart."""
+    seen: dict[tuple[str, int], int] = {}
+    for index, tunnel in enumerate(tunnels):
+        for number, route in enumerate(tunnel["routes"] if not tunnel["bgp"] else []):
+            first = seen.setdefault((route, tunnel["metric"]), index)
+            if first != index:
+                label = f"gateway_tunnels[{index}] ({tunnel['name']!r})"
+                reason = (
+                    f"gateway_tunnels[{first}] has it already with the same metric; for one that takes over from the "
+                    "other, say failover: true at both, and a higher metric at this one"
+                )
+                yield InputError(label, f"routes[{number}]", route, reason)
+
+
+def _overlaps(tunnels: t.Sequence[Tunnel]) -> t.Iterator[InputError]:
+    """The kernel has one route to the peers of two devices whose inner networks overlap."""
+    inner = sorted(
+        (network.version, int(network.network_address), index, number, network)
+        for index, tunnel in enumerate(tunnels)
+        for number, entry in enumerate(tunnel["addresses"])
+        if "peer" not in entry
+        for network in [ipaddress.ip_interface(entry["address"]).network]
+        if network.num_addresses > 1
+    )
+    widest: tuple[t.Any, int] = (None, -1)
+    for version, _start, index, number, network in inner:
+        wide, first = widest
+        if wide is not None and wide.version == version and wide.overlaps(network) and first != index:
+            label = f"gateway_tunnels[{index}] ({tunnels[index]['name']!r})"
+            address = tunnels[index]["addresses"][number]["address"]
+            reason = f"overlaps with {wide} of gateway_tunnels[{first}]; each device needs a network of its own"
+            yield InputError(label, f"addresses[{number}]", address, reason)
+        if wide is None or wide.version != version or network.broadcast_address > wide.broadcast_address:
+            widest = (network, index)
 
 
 def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
@@ -280,10 +353,32 @@ def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
 
 
 def routes(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
-    """The C(routes) of vti_route."""
+    """The C(routes) of vti_route. Of tunnels with BGP, whose routes FRR has from the peer, the guards alone."""
+    found: list[dict[str, t.Any]] = []
+    guards: dict[str, None] = {}
+    for tunnel in tunnels:
+        if tunnel["bgp"]:
+            guards.update(dict.fromkeys(tunnel["routes"] if tunnel["guard"] else []))
+            continue
+        more: dict[str, t.Any] = {"metric": tunnel["metric"]} if tunnel["metric"] else {}
+        if tunnel["failover"]:
+            more["conn"] = tunnel["name"]
+        for route in tunnel["routes"]:
+            found.append({"destination": route, "device": tunnel["interface"], "guard": tunnel["guard"], **more})
+    there = {route["destination"] for route in found if route["guard"]}
+    return found + [
+        {"destination": route, "type": "unreachable", "metric": _routes.GUARD_METRIC}
+        for route in guards
+        if route not in there
+    ]
+
+
+def ways(tunnels: t.Sequence[Tunnel]) -> list[tuple[str, str]]:
+    """Networks that are guarded and that BGP may lead into a device, and that device."""
     return [
-        {"destination": route, "device": tunnel["interface"], "guard": tunnel["guard"]}
+        (route, tunnel["interface"])
         for tunnel in tunnels
+        if tunnel["bgp"] and tunnel["guard"]
         for route in tunnel["routes"]
     ]
 
@@ -307,9 +402,10 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
     # The hook puts it back; with a peer it is another address to the kernel than without one.
     if tunnel["addresses"] and "peer" not in tunnel["addresses"][0]:
         words["leftvti"] = tunnel["addresses"][0]["address"]
-    if host.dpd_delay:
+    delay = host.dpd_delay if tunnel["dpd_delay"] is None else tunnel["dpd_delay"]
+    if delay:
         # 4.10 asks for the action, too; later ones bring up again what auto= says.
-        words.update({"dpddelay": str(host.dpd_delay), "retransmit-timeout": str(host.dpd_timeout)})
+        words.update({"dpddelay": str(delay), "retransmit-timeout": str(tunnel["dpd_timeout"] or host.dpd_timeout)})
         words["dpdaction"] = "restart" if tunnel["auto"] == "start" else "hold"
     auto = tunnel["auto"] if _auth.ready(tunnel, host.credentials) else "ignore"
     words.update({"leftupdown": host.updown, "auto": auto, **tunnel["options"]})

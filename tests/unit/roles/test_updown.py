@@ -511,3 +511,62 @@ def test_without_vti_it_is_libreswans_own_script(host: Host) -> None:
 def test_it_is_a_shell_script_for_any_shell() -> None:
     for shell in ("dash", "bash"):
         subprocess.run([shell, "-n", str(HOOK)], check=True, env={**os.environ})
+
+
+class TestRoutesThatGoWithAConn:
+    """What established.conf says: routes that are there only while their conn is established."""
+
+    LINES = (
+        "# Written by the role.\n"
+        "a 10.7.0.0/16 dev vti05 metric 100 proto 157\n"
+        "b 10.7.0.0/16 dev vti06 metric 200 proto 157\n"
+        "ab 10.8.0.0/16 dev vti05 proto 157\n"
+    )
+    FIRST = "10.7.0.0/16 table main metric 100: 10.7.0.0/16 dev vti05 metric 100 proto 157"
+    SECOND = "10.7.0.0/16 table main metric 200: 10.7.0.0/16 dev vti06 metric 200 proto 157"
+    NO_ROUTING: t.ClassVar[Environment] = {"VTI_ROUTING": "no"}
+    OTHER: t.ClassVar[Environment] = {
+        "VTI_ROUTING": "no",
+        "VTI_IFACE": "vti06",
+        "PLUTO_CONNECTION": "b",
+        "PLUTO_PEER": "192.1.2.24",
+    }
+
+    @pytest.fixture(autouse=True)
+    def written(self, host: Host) -> None:
+        """The role has written it."""
+        (host.home / "established.conf").write_text(self.LINES)
+
+    @pytest.mark.parametrize("order", ["up prepare route", "prepare route up"], ids=["4.10", "5.2"])
+    def test_they_come_and_go(self, host: Host, order: str) -> None:
+        host.verbs(order, **self.NO_ROUTING)
+        assert host.table("routes") == [self.FIRST]
+        # It stays routed: the next packet, or pluto by itself, brings it up again.
+        host.verbs("down", **self.NO_ROUTING)
+        assert host.table("routes") == []
+        host.verbs(order, **self.NO_ROUTING, SPI_IN="0x3")
+        assert host.table("routes") == [self.FIRST]
+        host.verbs("down unroute", **self.NO_ROUTING)
+        assert host.table("routes") == []
+
+    def test_those_of_another_conn_stay(self, host: Host) -> None:
+        host.verbs("prepare route up", **self.NO_ROUTING)
+        host.verbs("prepare route up", **self.OTHER)
+        assert host.table("routes") == [self.FIRST, self.SECOND]
+        host.verbs("down", **self.NO_ROUTING)
+        assert host.table("routes") == [self.SECOND]
+
+    def test_what_waits_for_its_first_packet_has_none(self, host: Host) -> None:
+        host.verbs("prepare route", **self.NO_ROUTING, SPI_IN="0x0", SPI_OUT="0x0")
+        assert host.table("routes") == []
+
+    def test_they_end_with_pluto(self, host: Host) -> None:
+        host.verbs("prepare route up", **self.NO_ROUTING)
+        host.verbs("prepare route up", **self.OTHER)
+        host.pluto(111)
+        host.verbs("prepare route up", **self.OTHER, SPI_IN="0x7")
+        assert host.table("routes") == [self.SECOND]
+
+    def test_they_go_where_the_rest_fails(self, host: Host) -> None:
+        host.call({**BASE, "FAKE_REFUSE": "route replace 10.0.1.0/24"}, status=1)
+        assert host.table("routes") == []

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.route_based.vpn.plugins.module_utils import _routes
+from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _status
 from ansible_collections.route_based.vpn.plugins.modules import vti_route
 from fakes.kernel import FakeKernel, device, route
 from fakes.module import call, twice
@@ -94,3 +94,38 @@ def test_missing_device(monkeypatch, kernel):
 def test_examples_are_good_input():
     for task in yaml.safe_load(vti_route.EXAMPLES):
         _routes.from_params(task["route_based.vpn.vti_route"]["routes"])
+
+
+FIRST = {"destination": "10.7.0.0/16", "device": "west", "metric": 100, "conn": "first", "guard": True}
+SECOND = {"destination": "10.7.0.0/16", "device": "eth0", "metric": 200, "conn": "second", "guard": True}
+GUARD = "unreachable 10.7.0.0/16 metric 4278198272"
+
+
+def test_routes_that_go_with_a_conn(monkeypatch, kernel):
+    """Of two ways that of the established conn is there; the guard always is."""
+    established = {"first"}
+    monkeypatch.setattr(
+        vti_route._pluto, "established", lambda _module: [_status.ConnStatus(name) for name in established]
+    )
+    result = twice(monkeypatch, vti_route, kernel, routes=[FIRST, SECOND], purge=True)
+    assert actions(result) == ["created", "kept", "created"]
+    assert [str(live) for live in kernel.routes] == [GUARD, "10.7.0.0/16 dev west metric 100"]
+    established.clear()
+    established.add("second")
+    result = twice(monkeypatch, vti_route, kernel, routes=[FIRST, SECOND], purge=True)
+    assert actions(result) == ["removed", "created", "kept"]
+    assert result["routes"][0]["reasons"] == ["conn first is not established"]
+    assert [str(live) for live in kernel.routes] == [GUARD, "10.7.0.0/16 dev eth0 metric 200"]
+
+
+def test_pluto_is_not_asked_where_no_route_goes_with_a_conn(monkeypatch, kernel):
+    def established(_module):
+        raise AssertionError
+
+    monkeypatch.setattr(vti_route._pluto, "established", established)
+    twice(monkeypatch, vti_route, kernel, routes=[NET])
+
+
+def test_the_name_of_a_conn_is_checked(monkeypatch):
+    result = call(monkeypatch, vti_route, None, routes=[{**FIRST, "conn": "a b"}])
+    assert "conn='a b': a conn name is" in result["errors"][0]

@@ -107,3 +107,12 @@ def test_script_goes_on_after_a_failure_and_says_so(tmp_path: Path) -> None:
         *[line.replace("ip ", "", 1) for line in lines() if line.startswith("ip ")],
         *[f"rule {line[6:]}" for line in lines() if line.startswith("rule")],
     ]
+
+
+def test_routes_that_go_with_a_conn_do_not_come_at_boot() -> None:
+    """Their guard does; the hook has the rest."""
+    follower = {"destination": "10.7.0.0/16", "device": "vti01", "metric": 100, "source": "10.0.1.1", "guard": True}
+    routes = [{**follower, "conn": "a"}]
+    assert _restore.lines([], routes) == ["ip route replace unreachable 10.7.0.0/16 metric 4278198272 proto 157"]
+    assert _restore.followers(routes) == ["a 10.7.0.0/16 dev vti01 metric 100 src 10.0.1.1 proto 157"]
+    assert _restore.followers([follower]) == []

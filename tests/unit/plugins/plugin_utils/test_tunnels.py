@@ -143,6 +143,12 @@ BAD = [
     (tunnel(routes=["10.0.0.1/8"]), "has host bits set; the network is 10.0.0.0/8"),
     (tunnel(routes=["everything"]), "is not a network"),
     (tunnel(routes=["0.0.0.0/0"]), "would send the tunnel's own packets into the tunnel"),
+    (tunnel(metric=-1), "metric=-1: is out of range"),
+    (tunnel(metric=4278198272), "metric=4278198272: is out of range"),
+    (tunnel(dpd_delay=3601), "dpd_delay=3601: is out of range"),
+    (tunnel(dpd_timeout=0), "dpd_timeout=0: is out of range"),
+    (tunnel(failover=True, routes=[]), "failover=True: has no routes"),
+    (tunnel(preset="oracle"), "preset='oracle': "),
     (tunnel(mtu=67), "is out of range: 68 to 65515"),
     (tunnel(mtu="big"), "mtu='str': has the wrong type"),
     (tunnel(local_id="@west east"), "is not an id"),
@@ -210,3 +216,45 @@ def test_two_secrets_for_one_pair_of_ids() -> None:
 def test_not_a_list() -> None:
     with pytest.raises(InputErrors, match="is not a list"):
         _tunnels.normalise({"name": "x"})
+
+
+def test_dead_peer_detection_of_its_own() -> None:
+    words = keywords("4.10", dpd_delay=10, dpd_timeout=20)
+    assert (words["dpddelay"], words["retransmit-timeout"], words["dpdaction"]) == ("10", "20", "restart")
+    assert "dpddelay" not in keywords(dpd_delay=0)
+
+
+def test_routes_that_fail_over() -> None:
+    first = tunnel(metric=100, failover=True)
+    more = {"name": "b", "mark": 6, "interface": "vti06", "remote": "192.1.2.24", "addresses": []}
+    second = tunnel(**more, metric=200, failover=True)
+    assert _tunnels.routes(_tunnels.normalise([first, second])) == [
+        {"destination": "10.0.0.0/8", "device": "vti01", "guard": True, "metric": 100, "conn": first["name"]},
+        {"destination": "10.0.0.0/8", "device": "vti06", "guard": True, "metric": 200, "conn": "b"},
+    ]
+    with pytest.raises(
+        InputErrors, match=r"routes\[0\]='10.0.0.0/8': gateway_tunnels\[0\] has it already with the same"
+    ):
+        _tunnels.normalise([first, {**second, "metric": 100}])
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "clash"),
+    [
+        ("169.254.10.2/30", "169.254.10.1/30", True),
+        ("169.254.10.2/30", "169.254.10.6/30", False),
+        ("10.0.0.1/16", "10.0.7.1/24", True),
+        ("10.0.0.1/32", "10.0.0.1/32", False),
+        ({"address": "10.0.0.1/24", "peer": "10.0.0.2"}, "10.0.0.9/24", False),
+        ("fd00::1/64", "fd00::2/64", True),
+        ("fd00::1/64", "10.0.0.1/24", False),
+    ],
+)
+def test_inner_networks_that_overlap(one: object, two: object, clash: bool) -> None:
+    second = tunnel(name="b", mark=6, interface="vti06", remote="192.1.2.24", routes=[], addresses=[two])
+    tunnels = [tunnel(addresses=[one]), second]
+    if not clash:
+        assert len(_tunnels.normalise(tunnels)) == 2
+        return
+    with pytest.raises(InputErrors, match=r"gateway_tunnels\[[01]\] .* overlaps with .*; each device needs"):
+        _tunnels.normalise(tunnels)
