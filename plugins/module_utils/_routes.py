@@ -9,6 +9,7 @@ writes; see _route_plan.py for the way from one to the other, and _netlink.py fo
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import typing as t
 
@@ -183,6 +184,7 @@ def guard_of(route: Route) -> Route:
 # --- what the user wrote ------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def _destination(value: str) -> str:
     if value == "default":
         raise ValueError("write 0.0.0.0/0 or ::/0, as 'default' does not say which of them is meant")
@@ -223,7 +225,7 @@ def _range(low: int, high: int) -> t.Callable[[int], int]:
 
 def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Route:
     """One entry's values, each checked by itself."""
-    destination = refused.check(item, "destination", entry["destination"], _destination, "0.0.0.0/0")
+    destination = refused.check(item, "destination", str(entry["destination"]), _destination, "0.0.0.0/0")
     family = _values.family(destination)
     addresses = {}
     for option in ("gateway", "source"):

@@ -73,6 +73,12 @@ def plain_text(value: str) -> str:
 
 def address(value: str) -> IPAddress:
     """One IPv4 or IPv6 address of a host: not a network, not 0.0.0.0, not multicast."""
+    # Whatever else a user wrote there may be nothing that a cache can hold.
+    return _address(str(value))
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _address(value: str) -> IPAddress:
     try:
         parsed = ipaddress.ip_address(value)
     except ValueError:
@@ -97,6 +103,8 @@ def network(value: str) -> str:
         raise ValueError("is not a network like 10.0.0.0/8 or 2001:db8::/32") from None
 
 
+# A site has one address on all its devices.
+@functools.lru_cache(maxsize=1 << 10)
 def interface_address(value: str) -> str:
     """A device's address with its prefix length (C(10.0.1.1/24)). Canonical text."""
     if "/" not in value:

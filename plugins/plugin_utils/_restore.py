@@ -43,8 +43,8 @@ def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry], rules: t.Sequen
 def followers(routes: t.Sequence[Entry]) -> list[str]:
     """The routes that are there only while a conn is established, as the hook reads them: the conn, then what
     C(ip route replace) and C(ip route del) take."""
-    wanted = _routes.from_params(routes)
-    return [f"{entry.conn} {_route(entry.route)}" for entry in wanted if entry.present and entry.conn]
+    wanted = _routes.from_params([entry for entry in routes if entry.get("conn")])
+    return [f"{entry.conn} {_route(entry.route)}" for entry in wanted if entry.present]
 
 
 def _device(device: Entry) -> str:
@@ -58,7 +58,7 @@ def _device(device: Entry) -> str:
 def _route(route: _routes.Route) -> str:
     """With what the text of a route leaves out, as it does not tell routes apart."""
     more = [("src", route.source), ("mtu", route.mtu), ("advmss", route.advmss), ("proto", route.protocol)]
-    text = str(dataclasses.replace(route, nexthops=()))
+    text = str(dataclasses.replace(route, nexthops=()) if route.nexthops else route)
     hops = [f"nexthop {hop}" for hop in route.nexthops]
     return " ".join([text, *(f"{word} {value}" for word, value in more if value), *hops])
 

@@ -200,18 +200,18 @@ def proposals(name: str, raw: Variables) -> list[InputError]:
 def _unknown(proposal: str) -> str:
     """The first word of a proposal like C(aes_gcm256-sha2_512;dh19) that is no known algorithm; empty without one."""
     for part in re.split(r"[,\s]+", proposal.strip().lower()):
-        algorithms, _semicolon, group = part.partition(";")
+        algorithms, semicolon, group = part.partition(";")
         first, *hashes = algorithms.split("-")
         # Key lengths may stand apart: aes-256, and several of a kind are joined by +.
         for cipher in first.split("+"):
             if not _CIPHER.fullmatch(cipher):
-                return cipher
+                return cipher or part or proposal
         for word in (x for words in hashes for x in words.split("+")):
             if not _HASH.fullmatch(word) and not _GROUP.fullmatch(word) and word not in ("128", "192", "256"):
-                return word
-        for word in group.split("+") if group else ():
+                return word or part
+        for word in group.split("+") if semicolon else ():
             if not _GROUP.fullmatch(word):
-                return word
+                return word or part
     return ""
 
 

@@ -60,6 +60,7 @@ MANAGED = frozenset(
     "vti-interface vti-routing vti-shared leftvti rightvti leftupdown ipsec-interface also alsoflip".split()
 )
 KEYWORD = re.compile(r"[a-z][a-z0-9-]{1,30}")
+BLANK = re.compile(r"\s|#")
 PROPOSAL = re.compile(r"[A-Za-z0-9_;,+=-]{1,200}")
 
 
@@ -216,7 +217,7 @@ def addresses(item: Item, values: list[t.Any]) -> list[dict[str, str]]:
         if not isinstance(entry, dict) or not {"address"} <= set(entry) <= {"address", "peer"}:
             item.refuse(where, value, "is neither an address like 10.0.1.1/24 nor a dict of address and peer")
             continue
-        good = {"address": item.check(where, entry["address"], _values.interface_address)}
+        good = {"address": item.check(where, str(entry["address"]), _values.interface_address)}
         if "peer" in entry:
             good["peer"] = str(item.check(where, entry["peer"], _values.address))
         found.append(good)
@@ -414,4 +415,4 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
 
 def quoted(words: t.Mapping[str, str]) -> dict[str, str]:
     """As ipsec.conf takes them: in double quotes where a blank or # would end the value."""
-    return {key: f'"{value}"' if re.search(r"\s|#", value) else value for key, value in words.items()}
+    return {key: f'"{value}"' if BLANK.search(value) else value for key, value in words.items()}

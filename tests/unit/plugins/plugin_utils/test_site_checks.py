@@ -348,6 +348,19 @@ def test_proposals_that_are_known(proposal: str) -> None:
     assert not _site_checks.proposals("a", {"gateway_ike": proposal})
 
 
-@pytest.mark.parametrize("proposal", ["aes512", "aes256-md5;dh19", "aes256-sha2;dh2", "blowfish", "aes256;modp1024"])
+@pytest.mark.parametrize(
+    "proposal",
+    [
+        "aes512",
+        "aes256-md5;dh19",
+        "aes256-sha2;dh2",
+        "blowfish",
+        "aes256;modp1024",
+        "aes256-",
+        "aes256;",
+        "aes256,",
+        ";dh19",
+    ],
+)
 def test_proposals_that_one_of_them_does_not_know(proposal: str) -> None:
     assert _site_checks.proposals("a", {"gateway_tunnels": [{"ike": proposal}]})
