@@ -78,6 +78,11 @@ options:
     type: str
     choices: [rsa, ecdsa]
     default: rsa
+  asn:
+    description:
+      - The AS number of the host, for tunnels with C(bgp) that do not say it; V(0) where it is not known.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -95,6 +100,8 @@ _value:
       swanctl.conf. Where the second is empty, C(reason) says why it has to be translated by hand.
     - C(secret_bytes) is the length of the tunnel's own secret, and null where it is derived, or there is none.
     - C(mark), C(interface) and C(conn) are what the peer may take for its end.
+    - C(bgp) is null, or the BGP session, with C(our_as) and C(your_as), C(neighbor), which is the peer's inner address,
+      C(hold_time) and C(keepalive) in seconds, C(bfd), C(bfd_interval) in milliseconds and C(bfd_multiplier).
     - C(options) are the other keywords of the conn of the host.
   type: list
   elements: dict
@@ -126,6 +133,7 @@ _value:
       mss: {ipv4: 1360, ipv6: 1340}
       dpd_delay: 30
       dpd_timeout: 60
+      bgp: null
       encapsulation: auto
       auto: start
       mark: 5
@@ -152,6 +160,7 @@ def peer_views(
     managed: t.Sequence[str] = (),
     own_key: t.Optional[t.Mapping[str, str]] = None,
     certificate_type: str = "rsa",
+    asn: int = 0,
 ) -> list[dict[str, t.Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError with all that is wrong, and never with a secret."""
     where = _peer_sheet.Host(
@@ -165,6 +174,7 @@ def peer_views(
         managed=[str(value) for value in managed],
         own_key=own_key or {},
         certificate_type=str(certificate_type),
+        asn=int(asn),
     )
     try:
         return _peer_sheet.views(tunnels, where)

@@ -64,7 +64,8 @@ class Proposal(t.NamedTuple):
 class Host:
     """What holds for all tunnels of a host: its name, proposals of tunnels that name none, dead peer detection in
     seconds, its outer address as peers see it where it is behind NAT, the networks behind it, outer addresses of hosts
-    that are managed too, its public key (C(type), C(public_key)), and the type of the keys of certificates."""
+    that are managed too, its public key (C(type), C(public_key)), the type of the keys of certificates, and its AS number
+    or 0."""
 
     name: str
     ike: str
@@ -76,6 +77,7 @@ class Host:
     managed: t.Collection[str] = ()
     own_key: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     certificate_type: str = "rsa"
+    asn: int = 0
 
 
 def strongswan_proposal(text: str, kind: str, groups: t.Optional[t.Sequence[str]] = ()) -> str:
@@ -193,14 +195,28 @@ def _view(tunnel: _tunnels.Tunnel, host: Host, networks: list[str], address: t.A
         "inner": [_inner(entry) for entry in tunnel["addresses"]],
         "mtu": tunnel["mtu"],
         "mss": {"ipv4": _mtu.mss(tunnel["mtu"], 4), "ipv6": _mtu.mss(tunnel["mtu"], 6)},
-        "dpd_delay": _seconds(options.get("dpddelay", str(host.dpd_delay))),
-        "dpd_timeout": _seconds(options.get("retransmit-timeout", str(host.dpd_timeout))),
+        "dpd_delay": _seconds(options.get("dpddelay", str(_first(tunnel["dpd_delay"], host.dpd_delay)))),
+        "dpd_timeout": _seconds(
+            options.get("retransmit-timeout", str(_first(tunnel["dpd_timeout"], host.dpd_timeout)))
+        ),
+        "bgp": _bgp_view(tunnel["bgp"], host) if tunnel["bgp"] else None,
         "encapsulation": options.get("encapsulation", "auto"),
         "auto": tunnel["auto"],
         "mark": mark,
         "interface": f"vti{mark}",
         "options": {key: value for key, value in options.items() if key not in SHOWN},
     }
+
+
+def _first(*values: t.Optional[int]) -> t.Optional[int]:
+    return next((value for value in values if value is not None), None)
+
+
+def _bgp_view(session: t.Mapping[str, t.Any], host: Host) -> dict[str, t.Any]:
+    """A BGP session, with 0 for an own AS number that neither tunnel nor host says."""
+    words = ("hold_time", "keepalive", "bfd", "bfd_interval", "bfd_multiplier")
+    numbers = {"our_as": session["local_as"] or host.asn, "your_as": session["remote_as"]}
+    return {**numbers, "neighbor": session["neighbor"], **{word: session[word] for word in words}}
 
 
 def _proposals(tunnel: _tunnels.Tunnel, host: Host, pfs: bool) -> dict[str, dict[str, str]]:

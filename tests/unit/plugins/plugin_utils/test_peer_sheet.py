@@ -345,12 +345,27 @@ def test_defaults_are_those_of_the_role() -> None:
     found = re.findall(r"(\w+)=gateway_(\w+) \| default\('?(.*?)'?\)", playbook)
     assert {name for name, _variable, _value in found} > {"ike", "esp", "dpd_delay", "dpd_timeout", "certificate_type"}
     for name, variable, value in found:
-        if name != "folder":
+        # A host has no AS number unless it says one.
+        if name not in ("folder", "asn"):
             assert value == str(role[f"gateway_{variable}"]) == str(documented[name]["default"])
     assert role["gateway_key_folder"] == "{{ inventory_dir }}/vpn_keys"
     assert peer_views([tunnel(ike=documented["ike"]["default"], esp=documented["esp"]["default"])], "w") == peer_views(
         [tunnel()], "w"
     )
+
+
+def test_bgp() -> None:
+    found = view({"asn": 65010}, addresses=["172.31.1.1/30"], routes=["10.0.3.0/24"], bgp={"remote_as": 65020})
+    assert (found["bgp"]["our_as"], found["bgp"]["your_as"], found["bgp"]["neighbor"]) == (65010, 65020, "172.31.1.2")
+    own = {"remote_as": 65020, "local_as": 65099}
+    assert view(addresses=["172.31.1.1/30"], routes=["10.0.3.0/24"], bgp=own)["bgp"]["our_as"] == 65099
+
+
+def test_dead_peer_detection_of_the_tunnel() -> None:
+    found = view(dpd_delay=10, dpd_timeout=15)
+    assert (found["dpd_delay"], found["dpd_timeout"]) == (10, 15)
+    found = view(dpd_delay=10, options={"dpddelay": "7"})
+    assert (found["dpd_delay"], found["dpd_timeout"]) == (7, 60)
 
 
 def test_the_documented_sample() -> None:
