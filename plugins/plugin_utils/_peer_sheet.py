@@ -63,9 +63,9 @@ class Proposal(t.NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Host:
     """What holds for all tunnels of a host: its name, proposals of tunnels that name none, dead peer detection in
-    seconds, its outer address as peers see it where it is behind NAT, the networks behind it, outer addresses of hosts
-    that are managed too, its public key (C(type), C(public_key)), the type of the keys of certificates, and its AS number
-    or 0."""
+    seconds, its outer address as peers see it where it is behind NAT, the networks behind it, outer addresses of
+    hosts that are managed too, its public key (C(type), C(public_key)), the type of the keys of certificates, and
+    its AS number or 0."""
 
     name: str
     ike: str
