@@ -21,6 +21,11 @@ INTERFACE_NAME = re.compile(r"[A-Za-z0-9_-]{1,15}")
 CONN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FALLBACK_DEVICES = ("ip_vti0", "ip6_vti0")
 U32_MAX = 0xFFFFFFFF
+# Addresses that the Internet does not know, so that there is NAT between them and a public one.
+PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +93,11 @@ def _address(value: str) -> IPAddress:
     if parsed.is_multicast or str(parsed) == "255.255.255.255":
         raise ValueError("is a multicast or broadcast address")
     return parsed
+
+
+def is_private(address: t.Optional[IPAddress]) -> bool:
+    """Whether an address is none of the Internet's; C(False) for none."""
+    return address is not None and any(address in network for network in PRIVATE)
 
 
 # A hub's thousands of networks go through several steps, each of which checks what it is given.

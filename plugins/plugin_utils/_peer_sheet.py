@@ -45,7 +45,6 @@ BY_HAND = ("phase2", "esn", "sha2-truncbug", "ms-dh-downgrade")
 
 LIFETIMES = {IKE: ("ikelifetime",), ESP: ("salifetime", "ipsec-lifetime", "keylife", "lifetime")}
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-PRIVATE = [ipaddress.ip_network(x) for x in "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7".split()]
 NO = ("no", "n", "false", "off")
 # What has a place of its own in a view.
 SHOWN = frozenset(("pfs", "dpddelay", "retransmit-timeout", "dpdaction", "encapsulation", *sum(LIFETIMES.values(), ())))
@@ -169,7 +168,8 @@ def views(raw_tunnels: t.Any, host: Host) -> list[dict[str, t.Any]]:
 
 def _view(tunnel: _tunnels.Tunnel, host: Host, networks: list[str], address: t.Any) -> dict[str, t.Any]:
     options, local, mark = tunnel["options"], tunnel["local"], tunnel["mark_out"].value
-    pfs, nat = options.get("pfs", "yes").lower() not in NO, _private(local) and not _private(tunnel["remote"])
+    pfs = options.get("pfs", "yes").lower() not in NO
+    nat = _values.is_private(local) and not _values.is_private(tunnel["remote"])
     seen = address if nat and address and address.version == local.version else None if nat else local
     inside = [*networks, *tunnel["routes"], *(entry["address"] for entry in tunnel["addresses"]), str(local)]
     return {
@@ -245,10 +245,6 @@ def _seconds(text: str) -> t.Optional[int]:
     """None where it is not a whole number with a unit that is known."""
     found = re.fullmatch(r"([0-9]+)([smhdw]?)", text)
     return int(found[1]) * UNITS[found[2]] if found else None
-
-
-def _private(address: t.Any) -> bool:
-    return any(address in network for network in PRIVATE)
 
 
 def _inner(entry: t.Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _mtu
+from ansible_collections.route_based.vpn.plugins.module_utils import _mtu, _values
 
 Tunnel = dict[str, t.Any]
 Problem = tuple[str, t.Any, str]
@@ -31,7 +31,6 @@ LIFETIMES = {
     "ikelifetime": ("ikelifetime", "ike-lifetime"),
     "salifetime": ("salifetime", "ipsec-lifetime", "keylife", "lifetime"),
 }
-PRIVATE = [ipaddress.ip_network(x) for x in "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7".split()]
 YES, NO = ("yes", "true", "y", "on"), ("no", "false", "n", "off")
 
 
@@ -206,11 +205,8 @@ def nat_t(tunnel: Tunnel) -> bool:
     if said in YES + NO:
         return said in YES
     local, remote, local_id = (_address(tunnel.get(option)) for option in ("local", "remote", "local_id"))
-    return local is not None and ((_private(local) and not _private(remote)) or local_id not in (None, local))
-
-
-def _private(address: t.Any) -> bool:
-    return address is not None and any(address in network for network in PRIVATE)
+    behind = _values.is_private(local) and not _values.is_private(remote)
+    return local is not None and (behind or local_id not in (None, local))
 
 
 def _address(value: t.Any) -> t.Any:
