@@ -134,7 +134,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.route_based.vpn.plugins.module_utils import _versions
+from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, VpnError
 from ansible_collections.route_based.vpn.plugins.plugin_utils import (
     _auth,
@@ -172,9 +172,10 @@ def tunnel_parts(
         devices = [*_tunnels.devices(checked), *_roadwarriors.devices(servers)]
         all_routes = [*_tunnels.routes(checked), *_roadwarriors.routes(servers), *routes]
         pools = [(str(network), x["interface"]) for x in servers for network in _roadwarriors.networks(x)]
-        firewall = _firewall.parts([*checked, *servers], all_routes, [*_tunnels.ways(checked), *pools])
+        wanted = _routes.from_params(all_routes)
+        firewall = _firewall.parts([*checked, *servers], wanted, [*_tunnels.ways(checked), *pools])
         sessions = _bgp.parts(checked, bgp or {})
-        restore = _restore.lines(devices, all_routes, rules)
+        restore = _restore.lines(devices, wanted, rules)
     except VpnError as exc:
         # "from None": the traceback of verbose runs must not show the tunnels, which hold secrets.
         raise AnsibleFilterError(str(exc)) from None
@@ -185,7 +186,7 @@ def tunnel_parts(
         "routes": all_routes,
         "rules": list(rules),
         "restore": restore,
-        "followers": _restore.followers(all_routes),
+        "followers": _restore.followers(wanted),
         "bgp": sessions,
         "conns": [*_tunnels.conns(checked, host), *_roadwarriors.conns(servers, host)],
         "secrets": _auth.secrets(checked, own),

@@ -303,8 +303,15 @@ def _check_together(wanted: Wanted, refused: Refusals) -> None:
         refused.refuse(item, "metric", route.metric, f"has to be lower than the guard's, {GUARD_METRIC}")
 
 
-def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
-    """The user's list, normalised; raises InputErrors with everything that is wrong in it."""
+def from_params(entries: t.Sequence[t.Union[dict[str, t.Any], Wanted]]) -> tuple[Wanted, ...]:
+    """The user's list, normalised; one that is so already is taken as it is. Raises InputErrors with everything that is
+    wrong in it."""
+    if entries and isinstance(entries[0], Wanted):
+        return t.cast("tuple[Wanted, ...]", tuple(entries))
+    return _parsed(t.cast("t.Sequence[dict[str, t.Any]]", entries))
+
+
+def _parsed(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:
     refused = Refusals()
     result: list[Wanted] = []
     first: dict[tuple[str, int, int, int], int] = {}

@@ -22,6 +22,10 @@ _IKEV2_WORDS = {"insist": "ikev2", "yes": "ikev2", "propose": "ikev2", "no": "ik
 _KEYEXCHANGE_WORDS = {"ikev2": "insist", "ikev1": "no"}
 
 
+# Keywords that are not the same in all versions.
+TRANSLATED = frozenset((*MARKS, *VTI_ADDRESSES, "keyexchange", "ikev2", "dpdaction"))
+
+
 def version(text: str) -> Version:
     """The first two numbers of a text like C(Libreswan 4.10), C(5.2) or C(v5.3.1); ValueError where there are none."""
     found = re.search(r"(\d+)\.(\d+)", text)
@@ -39,7 +43,10 @@ def for_version(options: t.Mapping[str, str], installed: Version) -> dict[str, s
         raise ValueError("ikev2= is the older word for keyexchange=: give one of them")
     result: dict[str, str] = {}
     for key, value in options.items():
-        result.update(_translated(key, value, installed))
+        if key in TRANSLATED:
+            result.update(_translated(key, value, installed))
+        else:
+            result[key] = value
     return result
 
 

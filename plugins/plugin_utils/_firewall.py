@@ -14,6 +14,8 @@ from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _v
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+#: As vti_route takes them, or as they are when they were checked.
+Routes = t.Sequence[t.Union[dict[str, t.Any], _routes.Wanted]]
 #: A network, and a device by which its packets may leave.
 Way = tuple[Network, str]
 
@@ -55,7 +57,7 @@ def statement(value: t.Any) -> str:
 
 def parts(
     tunnels: t.Sequence[dict[str, t.Any]],
-    routes: t.Sequence[dict[str, t.Any]],
+    routes: Routes,
     pools: t.Sequence[tuple[str, str]] = (),
 ) -> dict[str, t.Any]:
     """From checked tunnels (and servers of roadwarriors), the routes of vti_route and pairs of a pool's network and its
@@ -74,7 +76,7 @@ def parts(
     }
 
 
-def _guarded(routes: t.Sequence[dict[str, t.Any]], pools: t.Sequence[tuple[str, str]]) -> list[Way]:
+def _guarded(routes: Routes, pools: t.Sequence[tuple[str, str]]) -> list[Way]:
     """Networks with a guard, and the devices that lead there."""
     found: dict[Way, None] = {}
     for wanted in _routes.from_params(routes):

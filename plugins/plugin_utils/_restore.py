@@ -14,9 +14,10 @@ import typing as t
 from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _routes, _rules, _values
 
 Entry = dict[str, t.Any]
+Routes = t.Sequence[t.Union[Entry, _routes.Wanted]]
 
 
-def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry], rules: t.Sequence[Entry] = ()) -> list[str]:
+def lines(devices: t.Sequence[Entry], routes: Routes, rules: t.Sequence[Entry] = ()) -> list[str]:
     """From what vti_tunnel and vti_route are called with: all devices, then their sysctls, then the rest. Raises
     InputErrors for routes and rules that the module would refuse."""
     # The hook looks for the device that it misses in this line alone.
@@ -40,11 +41,11 @@ def lines(devices: t.Sequence[Entry], routes: t.Sequence[Entry], rules: t.Sequen
     return result
 
 
-def followers(routes: t.Sequence[Entry]) -> list[str]:
+def followers(routes: Routes) -> list[str]:
     """The routes that are there only while a conn is established, as the hook reads them: the conn, then what
     C(ip route replace) and C(ip route del) take."""
-    wanted = _routes.from_params([entry for entry in routes if entry.get("conn")])
-    return [f"{entry.conn} {_route(entry.route)}" for entry in wanted if entry.present]
+    wanted = _routes.from_params(routes)
+    return [f"{entry.conn} {_route(entry.route)}" for entry in wanted if entry.present and entry.conn]
 
 
 def _device(device: Entry) -> str:

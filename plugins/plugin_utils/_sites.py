@@ -109,9 +109,9 @@ def from_json(text: str) -> Plan:
     try:
         if not text.startswith(_WORD):
             raise TypeError("begins otherwise")
-        data: dict[str, t.Any] = {k: _frozen(v) for k, v in json.loads(text[len(_WORD) :]).items()}
-        sites = tuple(Site(*_frozen(row)) for row in data.pop("sites"))
-        return Plan(sites=sites, **data)
+        data: dict[str, t.Any] = json.loads(text[len(_WORD) :])
+        sites = tuple(Site(*[tuple(x) if isinstance(x, list) else x for x in row]) for row in data.pop("sites"))
+        return Plan(sites=sites, **{k: _frozen(v) for k, v in data.items()})
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as exc:
         raise ValueError(f"is not a plan of the lookup route_based.vpn.sites: {exc}") from None
 

@@ -144,7 +144,7 @@ def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
     default_name = f"vti{tunnel['mark_out'].value}" if tunnel["mark_out"] else "vti"
     tunnel["interface"] = item.check("interface", raw.get("interface", default_name), _values.interface_name)
     for side in ("local", "remote"):
-        identity = raw.get(f"{side}_id", str(tunnel[side] or ""))
+        identity = raw[f"{side}_id"] if f"{side}_id" in raw else str(tunnel[side] or "")
         tunnel[f"{side}_id"] = item.check(f"{side}_id", identity, _auth.identity) if tunnel[side] else None
     tunnel.update(_auth.checked(item, raw, tunnel))
     if tunnel["auto"] not in AUTO:
@@ -415,4 +415,6 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
 
 def quoted(words: t.Mapping[str, str]) -> dict[str, str]:
     """As ipsec.conf takes them: in double quotes where a blank or # would end the value."""
+    if not BLANK.search("\0".join(words.values())):
+        return dict(words)
     return {key: f'"{value}"' if BLANK.search(value) else value for key, value in words.items()}
