@@ -110,10 +110,15 @@ def from_json(text: str) -> Plan:
         if not text.startswith(_WORD):
             raise TypeError("begins otherwise")
         data: dict[str, t.Any] = json.loads(text[len(_WORD) :])
-        sites = tuple(Site(*[tuple(x) if isinstance(x, list) else x for x in row]) for row in data.pop("sites"))
+        sites = tuple(_site_of(row) for row in data.pop("sites"))
         return Plan(sites=sites, **{k: _frozen(v) for k, v in data.items()})
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as exc:
         raise ValueError(f"is not a plan of the lookup route_based.vpn.sites: {exc}") from None
+
+
+def _site_of(row: t.Sequence[t.Any]) -> Site:
+    fields: t.Any = [tuple(value) if isinstance(value, list) else value for value in row]
+    return Site(*fields)
 
 
 def _frozen(value: t.Any) -> t.Any:
