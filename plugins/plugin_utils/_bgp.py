@@ -23,7 +23,6 @@ STOCK = re.compile(
     r"(log syslog|hostname|frr version|frr defaults|service integrated-vtysh-config|no ipv6 forw)\b.*|end|exit"
 )
 AS_MAX = 4294967295
-U32_MAX = 0xFFFFFFFF
 # Each option of a tunnel's bgp: its type, its default, and for numbers what they may be.
 OPTIONS: dict[str, tuple[type, t.Any, t.Optional[tuple[int, int]]]] = {
     "remote_as": (int, None, (1, AS_MAX)),
@@ -34,8 +33,8 @@ OPTIONS: dict[str, tuple[type, t.Any, t.Optional[tuple[int, int]]]] = {
     "bfd": (bool, False, None),
     "bfd_interval": (int, 300, (10, 60000)),
     "bfd_multiplier": (int, 3, (2, 255)),
-    "local_preference": (int, 100, (0, U32_MAX)),
-    "med": (int, None, (0, U32_MAX)),
+    "local_preference": (int, 100, (0, _values.U32_MAX)),
+    "med": (int, None, (0, _values.U32_MAX)),
     "prepend": (int, 0, (0, 10)),
     "advertise": (list, None, None),
 }

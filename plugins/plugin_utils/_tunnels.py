@@ -171,7 +171,8 @@ def _with_preset(item: Item, raw: Tunnel) -> Tunnel:
 
 
 def _check_numbers(item: Item, tunnel: Tunnel) -> None:
-    for option, low, high in (("metric", 0, 4278198271), ("dpd_delay", 0, 3600), ("dpd_timeout", 1, 3600)):
+    limits = (("metric", 0, _routes.GUARD_METRIC - 1), ("dpd_delay", 0, 3600), ("dpd_timeout", 1, 3600))
+    for option, low, high in limits:
         if tunnel[option] is not None and not low <= tunnel[option] <= high:
             item.refuse(option, tunnel[option], f"is out of range: {low} to {high}")
     if tunnel["failover"] and not tunnel["routes"]:
