@@ -43,7 +43,7 @@ OF_ALL: dict[str, t.Any] = {
     "vpn_inner_network": INNER_NETWORK,
     "vpn_transit_networks": (),
     "vpn_auth": _auth.KEY,
-    "vpn_answer": "ondemand",
+    "vpn_answer": "add",
     "vpn_mtu": 1400,
     "vpn_networks_overlap": False,
 }
@@ -89,7 +89,7 @@ class Plan:
     inner: str = INNER_NETWORK
     transit: tuple[str, ...] = ()
     auth: str = _auth.KEY
-    answer: str = "ondemand"
+    answer: str = "add"
     mtu: int = 1400
     overlap: bool = False
     # Hand-written tunnels between two hosts of the inventory: host, its tunnel, the other host, its tunnel.

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An ip that knows what the updown hook says to it, and a kernel of files below FAKE_ROOT: /sys/class/net for devices,
-/addresses, /routes, /rules with one a line. It refuses what the real one refuses: words that it does not know, a device
-that is there or is not, a rule that is there. Every line goes to /log."""
+/addresses, /routes, /rules, /policies with one a line. It refuses what the real one refuses: words that it does not
+know, a device that is there or is not, a rule that is there. Every line goes to /log."""
 
 import fcntl
 import os
@@ -117,9 +117,25 @@ def rule(verb, words):
     write("rules", [x for x in lines("rules") if x != entry] + ([entry] if verb == "add" else []))
 
 
+def policy(verb, words):
+    """xfrm policy update|delete src A dst B dir out mark V mask M [action block priority N]: one a selector"""
+    values = dict(zip(words[::2], words[1::2], strict=True))
+    selector = ["src", "dst", "dir", "mark", "mask"]
+    if list(values) != selector + (["action", "priority"] if verb == "update" else []):
+        raise Refused(f"what is {values}?")
+    int(values["mark"], 0), int(values["mask"], 0)
+    entry = " ".join(values[x] for x in selector)
+    if verb == "delete" and entry not in lines("policies"):
+        raise Refused("RTNETLINK answers: No such file or directory")
+    write("policies", [x for x in lines("policies") if x != entry] + ([entry] if verb == "update" else []))
+
+
 def command(line):
     """One line of a batch."""
     words = line.split()
+    if words[:2] == ["xfrm", "policy"] and words[2] in ("update", "delete"):
+        policy(words[2], words[3:])
+        return
     if words[:2] in (["link", "add"], ["link", "set"], ["link", "del"]):
         {"add": link_add, "set": link_set, "del": link_del}[words[1]](words[2:])
     elif words[0] in ("address", "route", "rule") and words[1] in ("add", "replace", "del"):

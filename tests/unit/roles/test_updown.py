@@ -570,3 +570,66 @@ class TestRoutesThatGoWithAConn:
     def test_they_go_where_the_rest_fails(self, host: Host) -> None:
         host.call({**BASE, "FAKE_REFUSE": "route replace 10.0.1.0/24"}, status=1)
         assert host.table("routes") == []
+
+
+class TestPacketsOfAConnThatWent:
+    """What the kernel would ask pluto about, and pluto before 5.4 would take for another conn's: see hold()."""
+
+    OTHER: t.ClassVar[Environment] = {
+        "VTI_IFACE": "vti06",
+        "PLUTO_CONNECTION": "b",
+        "PLUTO_PEER": "192.1.2.24",
+        "CONNMARK_OUT": "7/0xffffffff",
+        "VTI_ROUTING": "no",
+    }
+    BLOCKED: t.ClassVar[list[str]] = [
+        "0.0.0.0/0 0.0.0.0/1 out 6 0xffffffff",
+        "0.0.0.0/0 128.0.0.0/1 out 6 0xffffffff",
+    ]
+
+    @pytest.mark.parametrize("order", ["up prepare route", "prepare route up"], ids=["4.10", "5.2"])
+    def test_they_run_into_a_block_until_it_is_back(self, host: Host, order: str) -> None:
+        host.verbs(order)
+        host.verbs(order, **self.OTHER)
+        assert host.table("policies") == []
+        host.verbs("down")
+        assert host.table("policies") == self.BLOCKED
+        # What waits for a packet has no SA yet.
+        host.verbs("prepare route", SPI_IN="0x0", SPI_OUT="0x0")
+        assert host.table("policies") == self.BLOCKED
+        host.verbs("prepare up", SPI_IN="0x3")
+        assert host.table("policies") == []
+
+    def test_none_is_left_of_what_is_released(self, host: Host) -> None:
+        host.verbs("prepare route up")
+        host.verbs("prepare route up", **self.OTHER)
+        host.verbs("down unroute")
+        assert host.table("policies") == []
+
+    def test_none_is_left_of_a_pluto_that_ended(self, host: Host) -> None:
+        host.verbs("prepare route up")
+        host.verbs("prepare route up", **self.OTHER)
+        host.verbs("down")
+        host.pluto(111)
+        host.verbs("prepare route up", **self.OTHER, SPI_IN="0x7")
+        assert host.table("policies") == []
+
+    def test_the_only_conn_is_the_right_one(self, host: Host) -> None:
+        host.verbs("prepare route up")
+        host.verbs("prepare route up", **self.OTHER)
+        host.verbs("down unroute", **self.OTHER)
+        host.verbs("down")
+        assert host.table("policies") == []
+
+    @pytest.mark.parametrize("shared", [{"VTI_SHARED": "yes"}, {"PLUTO_CONN_KIND": "CK_INSTANCE"}, {}])
+    def test_a_mark_that_others_have_is_not_blocked(self, host: Host, shared: Environment) -> None:
+        host.verbs("prepare route up", **shared)
+        host.verbs("prepare route up", **shared, PLUTO_CONNECTION="b", PLUTO_PEER_CLIENT="10.0.3.0/24")
+        host.verbs("down", **shared)
+        assert host.table("policies") == []
+
+    def test_ipv6(self, host: Host) -> None:
+        host.verbs("prepare route up", PLUTO_PEER_CLIENT="2001:db8:1::/48", VTI_ROUTING="no")
+        host.verbs("prepare route up", **self.OTHER)
+        host.verbs("down", PLUTO_PEER_CLIENT="2001:db8:1::/48", VTI_ROUTING="no")
+        assert host.table("policies") == ["::/0 ::/1 out 6 0xffffffff", "::/0 8000::/1 out 6 0xffffffff"]

@@ -76,7 +76,7 @@ def test_both_ends_of_a_link() -> None:
             "mtu": 1400,
             "routes": ["10.0.3.0/24"],
             "auth": "key",
-            "auto": "ondemand",
+            "auto": "add",
             "peer": "s3",
         }
     }
@@ -102,8 +102,8 @@ def test_hub_and_spoke() -> None:
     ]  # fmt: skip
     assert tunnels(inventory, "s2")["link-1-2"]["routes"] == ["10.0.1.0/24"]
     # A spoke calls its hub, whatever their ids are.
-    assert [tunnels(inventory, name)["link-1-2"]["auto"] for name in ("s1", "s2")] == ["start", "ondemand"]
-    assert [tunnels(inventory, name)["link-2-3"]["auto"] for name in ("s2", "s3")] == ["ondemand", "start"]
+    assert [tunnels(inventory, name)["link-1-2"]["auto"] for name in ("s1", "s2")] == ["start", "add"]
+    assert [tunnels(inventory, name)["link-2-3"]["auto"] for name in ("s2", "s3")] == ["add", "start"]
 
 
 def test_transit_may_be_said_in_one_network() -> None:
@@ -164,7 +164,7 @@ def test_behind_nat() -> None:
     inventory = hosts(1, 2)
     inventory["s2"]["vpn_local_address"] = "10.9.9.9"
     assert tunnels(inventory, "s1")["link-1-2"]["remote"] == "192.0.2.2"
-    assert tunnels(inventory, "s1")["link-1-2"]["auto"] == "ondemand"
+    assert tunnels(inventory, "s1")["link-1-2"]["auto"] == "add"
     assert (tunnels(inventory, "s2")["link-1-2"]["local"], tunnels(inventory, "s2")["link-1-2"]["auto"]) == (
         "10.9.9.9",
         "start",
@@ -210,7 +210,7 @@ def test_both_ends_mirror_each_other(numbers: list[int]) -> None:
         assert (one["local"], one["remote"]) == (two["remote"], two["local"])
         assert (one["local_id"], one["remote_id"]) == (two["remote_id"], two["local_id"])
         assert one["addresses"][0]["address"] == f"{two['addresses'][0]['peer']}/32"
-        assert sorted([one["auto"], two["auto"]]) == ["ondemand", "start"]
+        assert sorted([one["auto"], two["auto"]]) == ["add", "start"]
 
 
 def test_text_that_is_no_plan() -> None:
