@@ -133,13 +133,12 @@ def policy(verb, words):
 def command(line):
     """One line of a batch."""
     words = line.split()
-    if words[:2] == ["xfrm", "policy"] and words[2] in ("update", "delete"):
-        policy(words[2], words[3:])
-        return
     if words[:2] in (["link", "add"], ["link", "set"], ["link", "del"]):
         {"add": link_add, "set": link_set, "del": link_del}[words[1]](words[2:])
     elif words[0] in ("address", "route", "rule") and words[1] in ("add", "replace", "del"):
         {"address": address, "route": route, "rule": rule}[words[0]](words[1], words[2:])
+    elif words[:2] == ["xfrm", "policy"] and words[2] in ("update", "delete"):
+        policy(words[2], words[3:])
     else:
         raise Refused(f"what is {line}?")
 
