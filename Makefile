@@ -9,8 +9,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/stamp
-SCENARIOS ?= default mesh boot firewall
+SCENARIOS ?= default
 SLOW_SCENARIOS ?= drift change versions hub_spoke limit rollback interrupt keys interop roadwarrior aws
+TEST := lint units sanity kernel libreswan
 
 .PHONY: help
 help: ## list the targets
@@ -19,6 +20,10 @@ help: ## list the targets
 $(VENV): tests/requirements.txt tests/constraints.txt tests/make-venv
 	@echo "venv: installing the tools of tests/requirements.txt into .venv"
 	@tests/make-venv
+
+.PHONY: packages
+packages: ## install what the linters and the lab take from the machine
+	@tests/packages
 
 .PHONY: venv
 venv: $(VENV) ## install the tools that lint and test into .venv
@@ -44,13 +49,9 @@ sanity: $(VENV) ## run ansible-test sanity
 	@tests/sanity/run
 
 .PHONY: molecule
-molecule: $(VENV) collection ## run the Molecule scenarios in the lab
-	@echo "molecule: scenarios $(SCENARIOS) in the lab"
-	@set -e; for scenario in $(SCENARIOS); do tests/molecule/run $$scenario; done
-
-.PHONY: slow
-slow: ## run the slower Molecule scenarios in the lab
-	@$(MAKE) molecule SCENARIOS="$(SLOW_SCENARIOS)"
+molecule: $(VENV) ## run Molecule scenarios, as "molecule test -s NAME" does: SCENARIOS="default drift"
+	@echo "molecule: $(SCENARIOS)"
+	@set -e; export PATH="$$PWD/.venv/bin:$$PATH"; for scenario in $(SCENARIOS); do molecule test -s $$scenario; done
 
 .PHONY: kernel
 kernel: $(VENV) ## run the device and route modules on the lab's kernel, with each supported pyroute2
@@ -94,15 +95,16 @@ bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/ben
 	@tests/bench/sites
 
 .PHONY: test
-test: ## run lint, units, sanity, kernel, libreswan and molecule
-	@tests/run-all lint units sanity kernel libreswan molecule
+test: ## all that a change has to pass: lint, units, sanity, kernel, libreswan and scenario default
+	@tests/run-parts $(TEST) $(SCENARIOS:%=molecule/%)
 
 .PHONY: test-full
 test-full: ## the same, then the slower scenarios, and the demo, also with the oldest ansible-core
-	@tests/run-all lint units sanity kernel libreswan molecule slow demo oldest-core
+	@tests/run-parts $(TEST) $(SCENARIOS:%=molecule/%) $(SLOW_SCENARIOS:%=molecule/%) demo oldest-core
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab
+	@for lab in .build/molecule/*/lab; do tests/lab/down "$$lab"; done
 	@echo "clean: removing .build, .venv and the tools' caches"
 	@rm -rf .build .venv .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
 	@find plugins roles tests -name __pycache__ -prune -exec rm -rf {} +

@@ -8,6 +8,16 @@
 LAB_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_ROOT=$(cd "$LAB_HOME/../.." && pwd)
 LAB_CACHE=${LAB_CACHE:-$LAB_ROOT/.lab}
+# How long to wait, in seconds, for what takes a few on an idle machine: the one number to raise on a slow one.
+export LAB_PATIENCE=${LAB_PATIENCE:-300}
+# shellcheck disable=SC2034 # used where this is sourced
+LAB_GUEST_IP=100.64.255.2
+
+# COMMAND=PACKAGE of what the lab takes from the machine, and of what its own kernel is compiled with.
+# shellcheck disable=SC2034 # used where this is sourced
+LAB_COMMANDS=(mmdebstrap=mmdebstrap ethtool=ethtool ip=iproute2 ssh=openssh-client)
+# shellcheck disable=SC2034 # used where this is sourced
+LAB_COMPILER=(gcc='gcc libc6-dev' make=make flex=flex bison=bison bc=bc xz=xz-utils strip=binutils)
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -26,8 +36,17 @@ need_commands() {
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || die "needs ${missing[*]} and this machine has no apt-get: install them yourself."
     say "installing ${missing[*]} ..."
-    { apt-get -qq update && apt-get -qq install -y --no-install-recommends "${missing[@]}"; } \
+    { apt-get -qq update && apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"; } \
         </dev/null >"$LAB_CACHE/apt.log" 2>&1 || die "apt-get could not install ${missing[*]}: see $LAB_CACHE/apt.log"
+}
+
+# process_identity PID: the process and when it started, as another one may get its number.
+process_identity() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20)"; }
+
+# session_lives FOLDER: is the lab of this session's folder still there?
+session_lives() {
+    local identity
+    identity=$(cat "$1/pid" 2>/dev/null) && [ "$identity" = "$(process_identity "${identity% *}")" ]
 }
 
 # The kernel is the machine's own where it can make a VTI device and podman is there, else User-Mode Linux.
@@ -48,9 +67,10 @@ configured_mirror() {
         sed -n '/^Debian|Debian|/{s///p;q}'
 }
 
-# The part of the cache that the guest's kernel comes from: LAB_KERNEL=own for one with nftables and xfrm interfaces.
+# The part of the cache that the guest's kernel comes from. LAB_KERNEL=packaged is there in seconds instead of minutes, and
+# has no nftables and no xfrm interfaces.
 lab_kernel() {
-    case ${LAB_KERNEL:-packaged} in
+    case ${LAB_KERNEL:-own} in
     packaged) echo kernel ;;
     own) echo own-kernel ;;
     *) die "LAB_KERNEL=$LAB_KERNEL is neither packaged nor own" ;;

@@ -8,7 +8,9 @@
 mkdir -p .build/kernel/site
 # The guest has a Python of its own version: link just what runs on any.
 for path in .venv/lib/python3*/site-packages/{ansible,py.py,pytest,_pytest,pluggy,iniconfig,packaging,pygments,yaml}; do
-  ln -sfn "$PWD/$path" ".build/kernel/site/${path##*/}"
+  # One that is right is left alone: somebody else may be reading it.
+  link=.build/kernel/site/${path##*/}
+  [[ $(readlink "$link") == "$PWD/$path" ]] || ln -sfn "$PWD/$path" "$link"
 done
 # shellcheck disable=SC2034 # used where this is sourced
 KERNEL_SITE=.build/kernel/site:$(tests/tree)

@@ -74,6 +74,8 @@ def test_parts() -> None:
         {"destination": "10.2.0.0/16", "device": "vti02", "guard": False},
         {"destination": "10.3.0.0/16", "nexthops": [{"device": "vti01"}, {"device": "vti02"}], "guard": True},
         {"destination": "10.4.0.0/16", "device": "vti01", "state": "absent"},
+        # For what a rule sends to that table; by where packets go, the way to whoever manages the host would be closed.
+        {"destination": "0.0.0.0/0", "device": "vti01", "table": 100, "guard": True},
     ]
     assert _firewall.parts(tunnels, routes, [("10.9.0.0/24", "vti03")]) == {
         "rules": [
