@@ -11,7 +11,7 @@ SHELL := /bin/bash
 VENV := .venv/stamp
 SCENARIOS ?= default
 SLOW_SCENARIOS ?= drift change versions hub_spoke limit rollback interrupt keys interop roadwarrior aws
-TEST := lint units sanity kernel libreswan
+TEST := lint units sanity kernel libreswan labs
 
 .PHONY: help
 help: ## list the targets
@@ -63,6 +63,17 @@ libreswan: $(VENV) ## run the conn modules against real libreswan 4.10 and 5.2, 
 	@echo "libreswan: ipsec_conn against real ones"
 	@tests/integration/libreswan/run
 
+.PHONY: labs
+labs: $(VENV) ## test the lab itself: several at a time, killed ones, nothing left
+	@echo "labs: labs that stay, and their end"
+	@tests/lab/prepare
+	@.venv/bin/pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests/integration/lab
+
+.PHONY: native
+native: $(VENV) ## scenario default on a machine whose own kernel has VTI and podman, which the lab's guest is
+	@echo "native: molecule test -s default in the guest"
+	@tests/lab/native
+
 .PHONY: lab
 lab: ## prepare the lab: a kernel that has VTI, images of the gateways
 	@echo "lab: preparing .lab"
@@ -96,11 +107,11 @@ bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/ben
 
 .PHONY: test
 test: ## all that a change has to pass: lint, units, sanity, kernel, libreswan and scenario default
-	@tests/run-parts $(TEST) $(SCENARIOS:%=molecule/%)
+	@tests/run-parts $(SCENARIOS:%=molecule/%) $(TEST)
 
 .PHONY: test-full
 test-full: ## the same, then the slower scenarios, and the demo, also with the oldest ansible-core
-	@tests/run-parts $(TEST) $(SCENARIOS:%=molecule/%) $(SLOW_SCENARIOS:%=molecule/%) demo oldest-core
+	@tests/run-parts $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) demo oldest-core native
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab

@@ -77,8 +77,8 @@ def parts(
 
 
 def _guarded(routes: Routes, pools: t.Sequence[tuple[str, str]]) -> list[Way]:
-    """Networks with a guard, and the devices that lead there. Those of table main alone: a route of another table is for
-    the packets that a rule sends there, which cannot be told by where they go; everything else would be cut off."""
+    """Networks with a guard, and the devices that lead there. Those of table main alone: a route of another table is
+    for the packets that a rule sends there, which cannot be told by where they go; all else would be cut off."""
     found: dict[Way, None] = {}
     for wanted in _routes.from_params(routes):
         if wanted.present and wanted.guard and wanted.route.table == _routes.TABLE_MAIN:

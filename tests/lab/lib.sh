@@ -49,6 +49,16 @@ session_lives() {
     identity=$(cat "$1/pid" 2>/dev/null) && [ "$identity" = "$(process_identity "${identity% *}")" ]
 }
 
+# session_remove FOLDER: what is left of a session that has ended. An ssh connection from outside would keep the lab's
+# network in being until its time is up.
+session_remove() {
+    local socket
+    for socket in "$1"/ssh-*; do
+        [ ! -S "$socket" ] || timeout 5 ssh -F none -o "ControlPath=$socket" -O exit lab 2>/dev/null || true
+    done
+    rm -rf "$1"
+}
+
 # The kernel is the machine's own where it can make a VTI device and podman is there, else User-Mode Linux.
 lab_backend() {
     if [ -n "${LAB_BACKEND:-}" ]; then
