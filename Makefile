@@ -107,11 +107,11 @@ bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/ben
 
 .PHONY: test
 test: ## all that a change has to pass: lint, units, sanity, kernel, libreswan and scenario default
-	@tests/run-parts $(SCENARIOS:%=molecule/%) $(TEST)
+	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST)
 
 .PHONY: test-full
 test-full: ## the same, then the slower scenarios, and the demo, also with the oldest ansible-core
-	@tests/run-parts $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) demo oldest-core native
+	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) demo oldest-core native
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, route_based.vpn contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""connect FOLDER HOST PORT: opens a TCP connection inside the network of the lab in FOLDER, and hands it to the ssh
+"""connect.py FOLDER HOST PORT: opens a TCP connection inside the network of the lab in FOLDER, and hands it to the ssh
 whose ProxyCommand (with ProxyUseFdpass) this is. ssh itself stays where it is, as does whoever runs it."""
 
 import array

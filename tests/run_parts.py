@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, route_based.vpn contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""run-parts PART...: runs each part, as many at a time as there are processors, also after one failed.
+"""run_parts.py PART...: runs each part, as many at a time as there are processors, also after one failed.
 
 A part is a target of the Makefile, or a Molecule scenario as molecule/NAME. It prints a line when a part begins and one
 when it ends, with the time that it took last time; what a part says goes into a file. At the end: what failed, the
