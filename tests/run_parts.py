@@ -34,7 +34,8 @@ NEEDS = {
     "kernel": ["venv", "lab"],
     "libreswan": ["venv", "lab"],
     "labs": ["venv", "lab"],
-    "native": ["venv", "lab"],
+    # In the same folder of the checkout, so not at the same time.
+    "native": ["venv", "lab", "molecule/default"],
     "demo": ["collection", "lab"],
     "oldest-core": ["collection", "lab"],
 }

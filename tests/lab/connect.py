@@ -20,7 +20,8 @@ except OSError:
 if ctypes.CDLL(None, use_errno=True).setns(network, 0):
     sys.exit(f"lab: cannot enter the lab's network: {os.strerror(ctypes.get_errno())}")
 try:
-    connection = socket.create_connection((host, int(port)))
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    connection.setblocking(True)
 except OSError as exc:
     sys.exit(f"lab: {host} port {port}: {exc}")
 out = socket.socket(fileno=os.dup(1))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import shutil
 import subprocess
 import tarfile
@@ -57,6 +58,18 @@ def test_every_source_file_names_its_licence() -> None:
         if not any(fnmatch.fnmatch(str(path), glob) for glob in elsewhere) and MARK not in (ROOT / path).read_text()
     ]
     assert unmarked == []
+
+
+def test_every_scenario_is_run_by_a_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = [re.search(rf"^{name} \?= (.*)$", makefile, re.MULTILINE) for name in ("SCENARIOS", "SLOW_SCENARIOS")]
+    scenarios = [path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")]
+    assert sorted(name for match in named if match for name in match[1].split()) == sorted(scenarios)
+
+
+def test_molecule_without_a_name_runs_what_make_test_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert "\nSCENARIOS ?= default\n" in makefile
 
 
 def test_tarball_leaves_out_what_tools_leave_behind(tmp_path: Path) -> None:
