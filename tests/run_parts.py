@@ -4,9 +4,9 @@
 
 """run_parts.py PART...: runs each part, as many at a time as there are processors, also after one failed.
 
-A part is a target of the Makefile, or a Molecule scenario as molecule/NAME. It prints a line when a part begins and one
-when it ends, with the time that it took last time; what a part says goes into a file. At the end: what failed, the
-command that runs it again, and "N passed, N failed".
+A part is a target of the Makefile, or a Molecule scenario as molecule/NAME. It prints a line when a part begins, one a
+minute while it runs, and one when it ends, with the time that it took last time; what a part says goes into a file. At
+the end: what failed, the command that runs it again, and "N passed, N failed".
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".build/logs"
 TIMES = ROOT / ".build/times.json"
+BEAT = 60  # seconds between two lines of a part that runs
 SHOWN = 60  # last lines of a failed part that are shown at the end
 # What has to be there first. These are parts of their own: two others may need the same at the same time.
 NEEDS = {
@@ -66,7 +67,7 @@ class Run:
     def __init__(self, part: str) -> None:
         self.part = part
         self.log = LOGS / f"{part.replace('/', '-')}.log"
-        self.start = time.monotonic()
+        self.start = self.told = time.monotonic()
         with self.log.open("wb") as out:
             # A group of its own, so that the end of this script is the end of all that the part has started.
             self.process = subprocess.Popen(
@@ -125,6 +126,12 @@ class Parts:
                 self.running.append(Run(part))
                 self.say("begins", part, self.last(part))
 
+    def tell(self) -> None:
+        for run in self.running:
+            if time.monotonic() - run.told >= BEAT:
+                run.told = time.monotonic()
+                self.say("runs", run.part, f"{run.seconds} s, {self.last(run.part)}")
+
     def collect(self) -> None:
         for run in [run for run in self.running if run.process.poll() is not None]:
             self.running.remove(run)
@@ -143,6 +150,7 @@ class Parts:
                 self.begin(at_once)
                 time.sleep(0.2)
                 self.collect()
+                self.tell()
         finally:
             for run in self.running:
                 run.stop()
