@@ -77,8 +77,13 @@ def _live(module: t.Any) -> dict[str, t.Any]:
     """Ours of what the kernel has, and the conns that are established. Where a program or library is not there yet
     there is nothing of ours either."""
     conns: list[_status.ConnStatus] = []
-    with contextlib.suppress(StoreError):
+    try:
         conns = _pluto.established(module)
+    except _pluto.PlutoHangsError:
+        # What was up could not be told afterwards, and nothing that pluto has could be changed.
+        raise
+    except StoreError:
+        pass
     result: dict[str, t.Any] = {"established": tuple(sorted(conn.name for conn in conns))}
     if _pyroute2.IMPORT_ERROR is None:
         with _netlink.Netlink() as kernel:

@@ -46,7 +46,7 @@ class Memory:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 with open(os.path.join(folder, self._name), encoding="utf-8") as file:
                     data = json.load(file)
-                known = {key: dict(data[key]) for key in ("conns", "defaults", "files")}
+                known: Known = {key: dict(data[key]) for key in ("conns", "defaults", "files")}
                 known.update({key: str(data[key]) for key in ("setup", "secrets", "pluto")}, number=int(data["number"]))
                 self._found[folder] = known
         # Where one could not be written, it is older than the other.

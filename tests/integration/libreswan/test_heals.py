@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A pluto that hangs, a run that is killed, a second run, a clock that was set, and folders that take nothing any more."""
+"""A pluto that hangs, a run that is killed, a second run, a clock that was set, folders that take nothing any more."""
 
 from __future__ import annotations
 

@@ -524,7 +524,7 @@ def test_it_is_a_shell_script_for_any_shell() -> None:
 
 
 class TestWhichPlutoItIs:
-    """By its process number and start time: a clock that was set, forward or back, makes no call one of another pluto."""
+    """By its process number and start time: a clock that was set, forward or back, makes no call another pluto's."""
 
     OTHER: t.ClassVar[Environment] = {"PLUTO_CONNECTION": "b", "PLUTO_PEER_CLIENT": "10.9.0.0/16"}
 
