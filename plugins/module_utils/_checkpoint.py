@@ -157,8 +157,9 @@ class Folder:
         owner whose connection broke before the answer came. Raises StoreError where it stays."""
         try:
             for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
-                if name not in KEPT and os.path.lexists(os.path.join(self.path, name)):
-                    os.unlink(os.path.join(self.path, name))
+                path = os.path.join(self.path, name)
+                if name not in KEPT and os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
+                    os.unlink(path)
         except OSError as exc:
             raise StoreError(f"the checkpoint in {self.path} cannot be closed, and stays open: {exc}") from exc
         if token:

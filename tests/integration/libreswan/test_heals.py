@@ -196,7 +196,7 @@ class TestFoldersThatTakeNothing:
             Path(folder).mkdir(exist_ok=True)
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=True)
             if request.param == "full":
-                libreswan.sh(f"head -c 1M /dev/zero >{folder}/filler", fails=False)
+                libreswan.sh(f"mkdir -p {folder}/loaded; head -c 1M /dev/zero >{folder}/loaded/filler", fails=False)
 
     def test_a_warning_and_everything_else_is_done(self, libreswan, blocked):
         done = libreswan.conns(conn("a", 1), secrets=FIRST)
