@@ -21,6 +21,9 @@ from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+#: What closing a checkpoint leaves in the folder: the jobs of Ansible, the lock of those who watch, and what _memory
+#: keeps there.
+KEPT = ("async", "watch.lock", "loaded")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Kept:
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """What there was. C(opened) is in seconds since the epoch; C(deadline) in seconds of the monotonic clock of a boot,
-    C(boot), and 0 where nobody is to go back by himself."""
+    C(boot), and 0 where nobody is to go back by himself. C(token), C(who), C(run) and C(since) are of its owner, see
+    _checkpoint_owner.py."""
 
     opened: float
     boot: str = ""
@@ -45,11 +49,20 @@ class Checkpoint:
     routes: tuple[_routes.Route, ...] = ()
     rules: tuple[_rules.Rule, ...] = ()
     established: tuple[str, ...] = ()
+    token: str = ""
+    who: str = ""
+    run: str = ""
+    since: float = 0
 
     @property
     def expired(self) -> bool:
         """Whether the time is up. Another boot has another clock, and nobody who waits."""
         return bool(self.deadline) and self.boot == boot() and time.monotonic() >= self.deadline
+
+    @property
+    def lives(self) -> bool:
+        """Whether its run may still be at it: the time is not up, and the host has not been restarted since."""
+        return self.boot == boot() and not self.expired
 
 
 def boot() -> str:
@@ -66,29 +79,36 @@ class Folder:
         self.path = path
         self._state = os.path.join(path, "checkpoint.json")
         self._gone_back = os.path.join(path, "gone_back")
+        self._closed = os.path.join(path, "closed.json")
 
     def make(self) -> None:
-        """The folder, with the rights that it needs."""
-        os.makedirs(self.path, mode=0o700, exist_ok=True)
-        os.chmod(self.path, 0o700)
+        """The folder, with the rights that it needs. Raises StoreError."""
+        try:
+            os.makedirs(self.path, mode=0o700, exist_ok=True)
+            os.chmod(self.path, 0o700)
+        except OSError as exc:
+            raise StoreError(f"the folder of the checkpoint cannot be made, nothing was changed: {exc}") from exc
 
     def clear_jobs(self) -> None:
         """Remove what Ansible keeps of those who have watched, unless one still does."""
-        jobs = os.path.join(self.path, "async")
-        with self.lock("watch", wait=False) as alone:
+        with self._watch(fcntl.LOCK_EX) as alone:
             if alone:
-                shutil.rmtree(jobs, ignore_errors=True)
+                shutil.rmtree(os.path.join(self.path, "async"), ignore_errors=True)
+
+    def watching(self) -> contextlib.AbstractContextManager[bool]:
+        """For whoever watches, so that clear_jobs() leaves the files of the job alone. Several may watch."""
+        return self._watch(fcntl.LOCK_SH)
 
     @contextlib.contextmanager
-    def lock(self, name: str, wait: bool = True) -> t.Iterator[bool]:
-        """Held for what is in the block; False where somebody else has it and C(wait) is not wanted."""
-        with open(os.path.join(self.path, f"{name}.lock"), "w", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+    def _watch(self, kind: int) -> t.Iterator[bool]:
+        """Taken at once or, which is no reason not to go on, not at all."""
+        with contextlib.ExitStack() as stack:
+            taken = False
+            with contextlib.suppress(OSError):
+                path = os.path.join(self.path, "watch.lock")
+                fcntl.flock(stack.enter_context(open(path, "a", encoding="ascii")), kind | fcntl.LOCK_NB)
+                taken = True
+            yield taken
 
     def read(self) -> t.Optional[Checkpoint]:
         """The open checkpoint; None where there is none."""
@@ -132,26 +152,46 @@ class Folder:
         with open(os.path.join(self.path, kept.copy), "rb") as file:
             return file.read()
 
-    def close(self) -> None:
-        """Forget the checkpoint, its note first: without it the rest means nothing."""
-        for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
-            if not name.endswith(".lock") and name != "async":
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.path, name))
+    def close(self, token: str = "", state: str = "") -> None:
+        """Forget the checkpoint, its note first: without it the rest means nothing. What became of it is kept for an
+        owner whose connection broke before the answer came. Raises StoreError where it stays."""
+        try:
+            for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
+                path = os.path.join(self.path, name)
+                if name not in KEPT and os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
+                    os.unlink(path)
+        except OSError as exc:
+            raise StoreError(f"the checkpoint in {self.path} cannot be closed, and stays open: {exc}") from exc
+        if token:
+            with contextlib.suppress(OSError):
+                _files.replace(self._closed, json.dumps([token, state]))
+
+    def was_closed(self, token: str) -> str:
+        """Whether the checkpoint of this token was C(confirmed) or C(restored); empty where neither is known."""
+        with contextlib.suppress(OSError, ValueError), open(self._closed, encoding="utf-8") as file:
+            closed, state = json.load(file)
+            return str(state) if token and closed == token else ""
+        return ""
 
     def remove(self) -> None:
         """The folder itself, with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def note_gone_back(self) -> None:
-        """For whoever comes to confirm afterwards."""
-        with open(self._gone_back, "w", encoding="ascii") as file:
-            file.write(time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()))
+        """For whoever comes to confirm afterwards. A link takes no room for its text, so that a full disk is no reason
+        for a confirmation of what is not there any more. Raises OSError."""
+        when = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+        try:
+            _files.replace(self._gone_back, when)
+        except OSError:
+            os.symlink(when, self._gone_back)
 
     def gone_back(self) -> str:
         """When the host went back by itself; empty where it did not."""
+        with contextlib.suppress(OSError):
+            return os.readlink(self._gone_back)
         with contextlib.suppress(OSError), open(self._gone_back, encoding="ascii") as file:
-            return file.read()
+            return file.read() or "a time that is not known"
         return ""
 
 

@@ -16,12 +16,14 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import (
     _checkpoint,
+    _checkpoint_owner,
     _conn_file,
     _conn_run,
     _device_plan,
     _devices,
     _files,
     _info,
+    _limits,
     _netlink,
     _nss,
     _pluto,
@@ -39,16 +41,20 @@ if t.TYPE_CHECKING:
 
 #: How long the other ends are waited for that do not answer.
 ANSWER_SECONDS = 2
+#: How long systemctl and the script of the firewall may take.
+COMMAND_SECONDS = 120
 UNITS = "/etc/systemd/system/"
 
 
 def note(module: t.Any, folder: _checkpoint.Folder, deadline: float) -> _checkpoint.Checkpoint:
-    """What there is now, written down. An unfinished checkpoint is kept, as what it notes was there before whatever
-    was interrupted then; only its deadline moves. One that was gone back to is over."""
+    """What there is now, written down, with the run that called as its owner. An unfinished checkpoint is kept, as what
+    it notes was there before whatever was interrupted then; only owner and deadline change. One that the gateway has
+    gone back to is over. Raises OwnedError where another run may be at it."""
     params = module.params
     found = None if folder.gone_back() else folder.read()
-    boot = _checkpoint.boot()
-    if found is None:
+    if found:
+        _checkpoint_owner.refuse_other(found, found.lives, params["token"], params["take_over"])
+    else:
         secrets = f"{os.path.splitext(params['path'])[0]}.secrets"
         folder.close()
         found = _checkpoint.Checkpoint(
@@ -56,7 +62,9 @@ def note(module: t.Any, folder: _checkpoint.Folder, deadline: float) -> _checkpo
             files=folder.keep([params["path"], secrets, *params["files"], *_paths(params)]),
             **_live(module),
         )
-    found = dataclasses.replace(found, deadline=deadline, boot=boot)
+    if not found.token or params["token"] != found.token:
+        found = _checkpoint_owner.taken(found, params["owner"], params["run"])
+    found = dataclasses.replace(found, deadline=deadline, boot=_checkpoint.boot())
     folder.write(found)
     return found
 
@@ -69,8 +77,13 @@ def _live(module: t.Any) -> dict[str, t.Any]:
     """Ours of what the kernel has, and the conns that are established. Where a program or library is not there yet
     there is nothing of ours either."""
     conns: list[_status.ConnStatus] = []
-    with contextlib.suppress(StoreError):
+    try:
         conns = _pluto.established(module)
+    except _pluto.PlutoHangsError:
+        # What was up could not be told afterwards, and nothing that pluto has could be changed.
+        raise
+    except StoreError:
+        pass
     result: dict[str, t.Any] = {"established": tuple(sorted(conn.name for conn in conns))}
     if _pyroute2.IMPORT_ERROR is None:
         with _netlink.Netlink() as kernel:
@@ -116,9 +129,10 @@ class Back:
 
     def go(self) -> None:
         """All of it. Files of the role first, as pluto calls the hook that is one of them; those that were not there go
-        last, when nothing uses them any more. Raises StoreError where something could not be done. The checkpoint
-        stays open."""
-        steps = [self._files_back, self._devices_back, self._routes_back, self._conns_back, self._firewall_back]
+        last, when nothing uses them any more. What may have cut the host off needs the kernel alone, and comes before
+        what needs pluto, which may hang. Raises StoreError where something could not be done. The checkpoint stays
+        open."""
+        steps = [self._files_back, self._firewall_back, self._devices_back, self._routes_back, self._conns_back]
         for step in [*steps, self._services_back, self._files_gone]:
             try:
                 step()
@@ -247,7 +261,7 @@ class Back:
     def _command(self, *command: str) -> str:
         if self._module.check_mode and "--check" not in command:
             return ""
-        rc, out, err = self._module.run_command(list(command))
+        rc, out, err = _limits.limited(self._module.run_command, COMMAND_SECONDS)(list(command))
         if rc:
             raise StoreError(f"{' '.join(command)} failed with exit code {rc}: {(err or out).strip()}")
         return str(out)

@@ -14,7 +14,8 @@ import typing as t
 from ansible_collections.route_based.vpn.plugins.module_utils import _files, _main_conf, _nss, _status, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._change import differences
-from ansible_collections.route_based.vpn.plugins.module_utils._conn_memory import Known, Memory
+from ansible_collections.route_based.vpn.plugins.module_utils._conn_known import CERTIFICATES as CERTIFICATE_FILE
+from ansible_collections.route_based.vpn.plugins.module_utils._conn_known import Knowledge
 from ansible_collections.route_based.vpn.plugins.module_utils._conns import (
     CERTIFICATES,
     THEN,
@@ -25,7 +26,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils._conns import (
     wanted_conns,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
-from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto
+from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Pluto, PlutoNotRunning
 
 PUBLIC_KEYS = tuple(f"{end}{word}" for end in ("left", "right") for word in ("rsasigkey", "ecdsakey", "pubkey"))
 MAIN_SECRETS = "/etc/ipsec.secrets"
@@ -55,7 +56,6 @@ class File:
         self.load = load
         self.secrets_path = f"{os.path.splitext(path)[0]}.secrets"
         self._pluto = pluto
-        self._memory = Memory(path)
         self.around = _main_conf.read(path)
         self.old_text = _files.read(path)
         self.old_secrets = _files.read(self.secrets_path)
@@ -63,8 +63,7 @@ class File:
         self._certificates: dict[str, t.Optional[str]] = {}
         self.old = self._conns_of(self.old_text)
         self._doubtful: set[str] = set()
-        self._identity = pluto.identity() if load else None
-        self._known: t.Optional[Known] = None
+        self._knowledge = Knowledge(pluto, path, self.secrets_path)
         self._status: t.Optional[_status.Status] = None
         self.found: dict[str, Found] = {}
 
@@ -90,41 +89,32 @@ class File:
 
     def look(self, wanted: t.Collection[str]) -> None:
         """Read what pluto has of the wanted conns and of the old ones."""
-        if self._identity:
+        if self._knowledge.identity:
             self._pluto.settle()
         self._status = self._pluto.status()
-        self._known = self._memory.read(self._identity)
-        remembered = self._known["conns"] if self._known else {}
+        self._knowledge.look(self._stamps(), self.old_secrets)
+        known = self._knowledge.known
+        remembered = known["conns"] if known else {}
         for name in dict.fromkeys([*wanted, *self.old, *remembered]):
             if name in self._status.conns:
                 conn = self._status.conns[name]
-                print_ = self._loaded_text(conn)
+                print_ = self._knowledge.loaded_text(conn, self.old[name].fingerprint if name in self.old else None)
                 ikes = tuple(conn.ikes)
                 self.found[name] = Found(print_, conn.busy, conn.routed, conn.kept_up, ikes, conn.parents)
         for name in remembered:
             if name in self.found and name not in wanted:
                 self.old.setdefault(name, Wanted(name, {}, conf.LOADED))
 
-    def _loaded_text(self, conn: _status.ConnStatus) -> t.Optional[str]:
-        """The fingerprint of what pluto has loaded, where that is certain."""
-        in_file = self.old[conn.name].fingerprint if conn.name in self.old else None
-        if self._known is None:
-            # pluto started after the files were written, so it loaded them as they are (addconn --autoall).
-            return in_file if in_file and self._older_than_pluto() else None
-        known = self._known["conns"].get(conn.name) or {}
-        if known.get("serials") == conn.serials:
-            return t.cast("t.Optional[str]", known.get("fingerprint"))
-        # Somebody loaded it by hand since: from the file, whose text is certain unless it was edited.
-        return in_file if known.get("mtime") == _files.mtime(self.path) else None
-
-    def _older_than_pluto(self) -> bool:
-        """Whether our file, and each that has a C(conn %default), was written before pluto started."""
-        started = self._pluto.started_at()
-        paths = [self.path, *self.around.default_files]
+    def _stamps(self) -> dict[str, str]:
+        """Of our files, and of each other one that has a part in what pluto makes of them."""
+        paths = [self.path, self.secrets_path, *self.around.default_files]
         if self._certificates:
-            paths.append(os.path.join(self.nss.folder, "cert9.db"))
-        times = [_files.mtime(path) for path in paths]
-        return started is not None and all(when is not None and when < started * 1e9 for when in times)
+            paths.append(os.path.join(self.nss.folder, CERTIFICATE_FILE))
+        return {path: _files.stamp(path) for path in paths}
+
+    def secrets_due(self, text: t.Optional[str]) -> bool:
+        """Whether pluto has to read the secrets, also where their file is what it is to be."""
+        return self.load and (text != self.old_secrets or self._knowledge.secrets_due(text, self.old_secrets))
 
     @property
     def orphans(self) -> bool:
@@ -139,13 +129,19 @@ class File:
         conns = self._status.conns if self._status else {}
         return sorted(n for n, conn in conns.items() if n not in touched and ended.intersection(conn.parents))
 
+    @property
+    def warning(self) -> str:
+        """What a person has to be told of the note that was written last; empty where all is well."""
+        return self._knowledge.warning
+
     def warnings(self) -> list[str]:
         """What stands around our file and bears on what pluto does, but is not ours to change."""
-        if self._known is None:
+        known = self._knowledge.known
+        if known is None:
             return []
-        moved = differences(self._known["defaults"], self.around.defaults)
+        moved = differences(known["defaults"], self.around.defaults)
         found = [f"conn %default of {', '.join(self.around.default_files) or 'another file'}: {m}" for m in moved]
-        if self._known["setup"] != self.around.setup_digest:
+        if known["setup"] != self.around.setup_digest:
             found.append(
                 "config setup changed since pluto started, which reads it at its start only; a restart of pluto"
                 " brings it about, and drops every tunnel"
@@ -189,13 +185,17 @@ class File:
 
     def apply(self, text: t.Optional[str], secrets: t.Optional[str], steps: list[Step]) -> None:
         """Put the new text and secrets (None: no file) in place and carry the steps out, or put everything back."""
+        due = self.secrets_due(secrets)
         self._install(text, secrets)
         if not self.load:
+            self.remember()
             return
         done: list[str] = []
         try:
-            if secrets != self.old_secrets:
+            self._knowledge.begin([step.change.name for step in steps if step.load], due)
+            if due:
                 self._pluto.reread_secrets()
+                self._knowledge.have_been_read(secrets)
             self._carry_out(steps, done)
         except StoreError as exc:
             raise StoreError(f"{exc}; {self._undo(steps, done)}") from exc
@@ -274,7 +274,9 @@ class File:
             rewritten = _raw(self.secrets_path) != self.old_secrets
             self._install_old()
             if rewritten:
+                self._knowledge.begin([], True)
                 self._pluto.reread_secrets()
+                self._knowledge.have_been_read(self.old_secrets)
             self._reload_old(touched)
         except (StoreError, OSError) as exc:
             return f"putting things back failed too: {exc}"
@@ -296,16 +298,21 @@ class File:
 
     def remember(self) -> None:
         """Write down what pluto has now from the file, as far as it is certain."""
+        if not self.load:
+            self._knowledge.note_files(self.around.defaults, self.around.setup_digest, self._stamps())
+            return
         try:
             status = self._status or self._pluto.status()
+            text = _files.read(self.path)
+        except PlutoNotRunning:
+            self._knowledge.note_next(self.around.defaults, self.around.setup_digest, self._stamps())
+            return
         except StoreError:
-            return  # pluto is gone, and with it everything there was to remember
-        mtime = _files.mtime(self.path)
+            return  # it hangs: what was noted before it was told anything stands
+        stamp = _files.stamp(self.path)
         conns = {
-            name: {"fingerprint": want.fingerprint, "serials": status.conns[name].serials, "mtime": mtime}
-            for name, want in self._conns_of(_files.read(self.path)).items()
+            name: {"fingerprint": want.fingerprint, "serials": status.conns[name].serials, "stamp": stamp}
+            for name, want in self._conns_of(text).items()
             if name in status.conns and name not in self._doubtful
         }
-        # What pluto has read of config setup stays that until it starts again.
-        setup = self._known["setup"] if self._known else self.around.setup_digest
-        self._memory.write(self._identity, {"conns": conns, "defaults": self.around.defaults, "setup": setup})
+        self._knowledge.note(conns, self.around.defaults, self.around.setup_digest, self._stamps())

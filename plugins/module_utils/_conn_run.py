@@ -15,6 +15,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _files,
     _info,
     _ipsec_conf,
+    _lock,
     _pluto,
     _secrets,
     _versions,
@@ -42,10 +43,12 @@ def run(module: t.Any) -> dict[str, t.Any]:
     """The module's result; VpnError where it is refused or fails."""
     params = module.params
     pluto = _pluto.Pluto(module.run_command)
-    file = File(params["path"], pluto, Nss(module.run_command), params["load"])
-    there = _pluto.is_installed(module)
-    target = _target(params, file, lambda: pluto.version() if there else NEWEST)
-    wanted, result = carry_out(module, file, target, there)
+    with _lock.of(module, "ipsec_conn"):
+        file = File(params["path"], pluto, Nss(module.run_command), params["load"])
+        there = _pluto.is_installed(module)
+        target = _target(params, file, lambda: pluto.version() if there else NEWEST)
+        wanted, result = carry_out(module, file, target, there)
+    # Without the lock: this only looks, and may take long.
     if not module.check_mode:
         _wait(pluto, wanted, params)
     return result
@@ -60,19 +63,25 @@ def carry_out(module: t.Any, file: File, target: Target, there: bool) -> tuple[d
     steps = plan(wanted, file.old, file.found, file.load, file.orphans)
     changes = [step.change for step in steps]
     moved = (target.text, target.secrets) != (file.old_text, file.old_secrets)
-    changed = moved or any(change.changed for change in changes)
+    due = file.secrets_due(target.secrets)
+    changed = moved or due or any(change.changed for change in changes)
     for warning in [*file.warnings(), *_shared(file, steps)]:
         module.warn(warning)
     if not module.check_mode:
-        if changed:
-            _apply(module, file, target, wanted, steps)
-        elif file.load and wanted:
-            file.remember()
+        try:
+            if changed:
+                _apply(module, file, target, wanted, steps)
+            elif file.load and wanted:
+                file.remember()
+        finally:
+            if file.warning:
+                module.warn(file.warning)
     return wanted, {
         "changed": changed,
         "conns": _change.report(changes),
         "file": _files.action(file.old_text, target.text),
         "secrets_file": _files.action(file.old_secrets, target.secrets),
+        "secrets_read": due,
         "diff": _change.diff(changes),
     }
 

@@ -14,7 +14,9 @@ R = t.TypeVar("R")
 
 
 class VpnError(Exception):
-    """Something that a person has to read; the message says what, why and what to do."""
+    """Something that a person has to read; the message says what, why and what to do. C(result) is for programs."""
+
+    result: t.Mapping[str, t.Any] = {}
 
 
 class InputError(VpnError):

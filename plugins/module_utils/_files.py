@@ -60,12 +60,14 @@ def replace(path: str, text: t.Optional[str]) -> None:
         raise
 
 
-def mtime(path: str) -> t.Optional[int]:
-    """When the file was last written, in nanoseconds; None where there is none."""
+def stamp(path: str) -> str:
+    """Another one whenever the file was written or replaced, also by the same text; empty where there is none. Stamps
+    are compared with each other alone, never with a clock, which may be set."""
     try:
-        return os.stat(path).st_mtime_ns
+        found = os.stat(path)
     except OSError:
-        return None
+        return ""
+    return f"{found.st_dev}.{found.st_ino}.{found.st_size}.{found.st_mtime_ns}.{found.st_ctime_ns}"
 
 
 def action(old: t.Optional[str], new: t.Optional[str]) -> str:

@@ -19,14 +19,18 @@ import os
 import re
 import typing as t
 
+from ansible_collections.route_based.vpn.plugins.module_utils import _limits
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.route_based.vpn.plugins.module_utils._pluto import Runner
+    from ansible_collections.route_based.vpn.plugins.module_utils._limits import Runner
 
 FALLBACK_FOLDER = "/var/lib/ipsec/nss"
 PASSWORD_FILE = "/etc/ipsec.d/nsspassword"
 TRUSTED = "CT,,"
+#: Long enough for an RSA key on a slow machine. The database has locks of its own, which another program may hold.
+LIMIT_SECONDS = 300
+_HINT = "; another program may hold the database of NSS: see 'fuser -v' on its files, then run again"
 _KEY = re.compile(r"<\s*\d+> (?P<type>RSA|ECDSA) keyid: (?P<id>\S+)(?: .*)? ckaid: (?P<ckaid>[0-9a-f]{40})")
 _OWNER = re.compile(r"<\s*\d+>\s+\S+\s+(?P<ckaid>[0-9a-f]{40})\s+(?P<name>\S.*?)\s*")
 _PUBLIC = re.compile(r"left(?P<keyword>rsasigkey|ecdsakey|pubkey)=(?P<key>0s[A-Za-z0-9+/=]+)")
@@ -56,7 +60,7 @@ class Nss:
     """A database, that of pluto unless a folder is given."""
 
     def __init__(self, run: Runner, folder: t.Optional[str] = None, password_file: str = PASSWORD_FILE) -> None:
-        self._run = run
+        self._run = _limits.limited(run, LIMIT_SECONDS, _HINT)
         self._folder = folder
         self._password = ["-f", password_file] if folder is None and os.path.exists(password_file) else []
 

@@ -11,20 +11,23 @@ not know. So the callers look at the status afterwards, and take the output for 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _main_conf, _pluto_log, _status, _versions
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _limits,
+    _main_conf,
+    _pluto_log,
+    _status,
+    _versions,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 if t.TYPE_CHECKING:
-
-    class Runner(t.Protocol):
-        """AnsibleModule.run_command(): argument list in, (rc, stdout, stderr) out; it reads all of the output."""
-
-        def __call__(self, args: list[str]) -> tuple[int, str, str]: ...
+    from ansible_collections.route_based.vpn.plugins.module_utils._limits import Runner
 
 
 PID_FILE = "/run/pluto/pluto.pid"
@@ -41,7 +44,12 @@ LOG_READ_SECONDS = 30
 
 #: How long whack is waited for that has begun to bring a conn up.
 INITIATE_SECONDS = 10
-TIMED_OUT = 124
+#: How long any other answer is waited for: the status of 1,000 conns takes a busy pluto seconds.
+ANSWER_SECONDS = 60.0
+#: For each conn that is loaded, besides.
+CONN_SECONDS = 0.5
+#: How long it is waited for where pluto did not answer before.
+AGAIN_SECONDS = 5.0
 _STATE = re.compile(r'^(?:\d{3} )?"[^"]+"(?:\[\d+\] \S+)? #\d+:')
 
 
@@ -50,6 +58,10 @@ class PlutoNotRunning(StoreError):
 
     def __init__(self) -> None:
         super().__init__("pluto is not running: start ipsec.service first, or set load=false to write the file only")
+
+
+class PlutoHangsError(StoreError):
+    """pluto runs, and does not answer."""
 
 
 def is_installed(module: t.Any) -> bool:
@@ -75,9 +87,34 @@ class Pluto:
         self._run = run
         self._pid_file = pid_file or PID_FILE
         self._proc = proc
+        self._hangs = False
+
+    def _ask(self, args: list[str], seconds: float = 0) -> tuple[int, str, str]:
+        """Run a program that asks pluto. Raises PlutoHangsError where that does not answer in time."""
+        limit = AGAIN_SECONDS if self._hangs else ANSWER_SECONDS + seconds
+        rc, out, err = self._run(_limits.command(args, limit))
+        self._hangs = rc in _limits.TIMED_OUT
+        if self._hangs:
+            raise PlutoHangsError(self._hanging(args, limit))
+        return rc, out, err
+
+    def _hanging(self, args: t.Sequence[str], limit: float) -> str:
+        """What is wrong and what to do, for a person."""
+        pid, state = "", ""
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            pid = self._pid()
+            state = self._stat(pid)[0]
+        who = f"pluto (process {pid})" if pid else "pluto"
+        words = f"{who} does not answer: 'ipsec {args[1]} {args[2]}' was ended after {limit:g} s. "
+        if state in ("T", "t"):
+            return f"{words}The process is stopped: 'kill -CONT {pid}' lets it go on. Then run again"
+        return (
+            f"{words}Look at 'systemctl status ipsec' and its log. Where it stays so, 'systemctl restart ipsec' starts "
+            "it again, and every tunnel with it. Then run again"
+        )
 
     def _whack(self, *args: str) -> tuple[int, str]:
-        rc, out, err = self._run(["ipsec", "whack", *args])
+        rc, out, err = self._ask(["ipsec", "whack", *args])
         if rc and _NOT_RUNNING.search(err + out):
             raise PlutoNotRunning
         return rc, out + err
@@ -111,7 +148,7 @@ class Pluto:
         since = f"--since=@{int(time.time() - seconds)}"
         journal = ["journalctl", "--quiet", "--no-pager", "--output=short-unix", "--identifier=pluto"]
         # run_command() would end the module where there is no journalctl; timeout says so by its exit code.
-        rc, out, _err = self._run(["timeout", str(LOG_READ_SECONDS), *journal, f"--lines={LOG_LINES}", since])
+        rc, out, _err = self._run(_limits.command([*journal, f"--lines={LOG_LINES}", since], LOG_READ_SECONDS))
         return {} if rc else _pluto_log.last_errors(out.splitlines())
 
     def check(self, config: str) -> str:
@@ -119,13 +156,13 @@ class Pluto:
 
         Unknown keywords end with an exit code; a bad mark, a keyword twice and the like only with words on stderr.
         """
-        rc, out, err = self._run(["ipsec", "addconn", "--checkconfig", "--config", config])
+        rc, out, err = self._ask(["ipsec", "addconn", "--checkconfig", "--config", config])
         words = err.strip() or (out.strip() if rc else "")
         return words or (f"exit code {rc}" if rc else "")
 
     def add(self, names: t.Sequence[str]) -> dict[str, str]:
         """Load conns anew from the installed files, all in one process; their SAs go. Returns each conn's complaint."""
-        _rc, out, err = self._run(["ipsec", "addconn", *names])
+        _rc, out, err = self._ask(["ipsec", "addconn", *names], CONN_SECONDS * len(names))
         text = out + err
         if _NOT_RUNNING.search(text):
             raise PlutoNotRunning
@@ -149,7 +186,7 @@ class Pluto:
 
     def version(self) -> _versions.Version:
         """The installed libreswan's, (4, 10) or (5, 2); StoreError where it does not tell."""
-        rc, out, err = self._run(["ipsec", "--version"])
+        rc, out, err = self._run(_limits.command(["ipsec", "--version"], ANSWER_SECONDS))
         try:
             return _versions.version(out)
         except ValueError:
@@ -163,12 +200,15 @@ class Pluto:
         or a minute is over. The end of whack does not end the attempt.
         """
         command = ["ipsec", "whack", "--name", name, "--asynchronous", "--initiate"]
-        rc, out, err = self._run(["timeout", str(INITIATE_SECONDS), *command])
+        rc, out, err = self._run(_limits.command(command, INITIATE_SECONDS))
+        if rc in _limits.TIMED_OUT and not (out + err).strip():
+            # Nothing was said: a pluto that waits for the peer answers others, one that hangs does not.
+            self._whack("--status")
         if rc and _NOT_RUNNING.search(err + out):
             raise PlutoNotRunning
         lines = (out + err).splitlines()
         # A line with a state's number tells of the exchange with the peer, which has begun then.
-        begun = rc == TIMED_OUT or any(_STATE.search(line) for line in lines)
+        begun = rc in _limits.TIMED_OUT or any(_STATE.search(line) for line in lines)
         refused = [line for line in lines if _FAILURE.search(line) and not _STATE.search(line)]
         if refused or (rc and not begun):
             reason = _last("\n".join(refused)) or _last("\n".join(lines)) or f"exit code {rc}"
@@ -203,19 +243,20 @@ class Pluto:
             return file.read().rpartition(")")[2].split()
 
     def identity(self) -> t.Optional[str]:
-        """PID and start time: another value means that pluto has forgotten what was loaded."""
+        """PID, start time and the boot that they are of: another value means that pluto has forgotten what was loaded.
+        No clock that could be set has a part in it."""
         try:
             pid = self._pid()
-            return f"{pid}:{self._stat(pid)[19]}"
+            return f"{pid}:{self._stat(pid)[19]}:{self._boot()}"
         except (OSError, IndexError, ValueError):
             return None
 
-    def started_at(self) -> t.Optional[float]:
-        """When pluto started, by the clock that stamps files too; it reads the config after that."""
+    def _boot(self) -> str:
         try:
-            return os.stat(self._pid_file).st_mtime
+            with open(os.path.join(self._proc, "sys/kernel/random/boot_id"), encoding="ascii") as file:
+                return file.read().strip()
         except OSError:
-            return None
+            return ""
 
     def settle(self, seconds: float = 20) -> None:
         """Wait for the addconn --autoall that pluto starts with: it would load conns over ours."""

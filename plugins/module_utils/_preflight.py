@@ -22,7 +22,13 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _files, _main_conf, _status
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _devices,
+    _files,
+    _limits,
+    _main_conf,
+    _status,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals, StoreError
 
 if t.TYPE_CHECKING:
@@ -50,6 +56,8 @@ print(version)
 """
 SBIN = ["/usr/sbin", "/sbin", "/usr/local/sbin"]
 IKE_PORT = 500
+#: How long a program may take; pluto that hangs is one of the problems.
+LIMIT_SECONDS = 60
 #: Addresses for documentation (RFC 5737, RFC 3849): a device between them can be made anywhere.
 TRIAL_ENDS = {"vti": ("192.0.2.1", "198.51.100.1"), "vti6": ("2001:db8::1", "2001:db8::2")}
 NO_PROGRAM = "there is no program"
@@ -95,6 +103,7 @@ class Host:
     own: frozenset[str] = frozenset()
     around: _main_conf.Around = dataclasses.field(default_factory=_main_conf.Around)
     loaded: t.Optional[frozenset[str]] = None
+    hangs: bool = False
     #: why our file cannot be written, or would not be read
     file: tuple[str, ...] = ()
     #: who holds UDP port 500
@@ -159,6 +168,7 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
         own=own,
         around=around,
         loaded=frozenset(_status.parse_status(status[1]).conns) if status and not status[0] else None,
+        hangs=status is not None and status[0] in _limits.TIMED_OUT,
         file=reasons,
         ike=tuple(_holders(path("proc"), IKE_PORT)),
         ip_forward=_text(path("proc/sys/net/ipv4/ip_forward")),
@@ -175,7 +185,7 @@ def _run(tools: Tools, name: str, *arguments: str) -> t.Optional[tuple[int, str]
     program = _program(tools, name)
     if not program:
         return None
-    rc, out, err = tools.run_command([program, *arguments])
+    rc, out, err = tools.run_command(_limits.command([program, *arguments], LIMIT_SECONDS))
     return rc, out or err
 
 
@@ -371,6 +381,11 @@ def _libreswan_there(want: Wanted, host: Host) -> t.Iterator[str]:
 
 
 def _ike(_want: Wanted, host: Host) -> t.Iterator[str]:
+    if host.hangs:
+        yield (
+            f"pluto does not answer: 'ipsec whack --status' was ended after {LIMIT_SECONDS} s; look at 'systemctl "
+            "status ipsec', and where it stays so, run 'systemctl restart ipsec', which starts every tunnel again"
+        )
     others = [holder for holder in host.ike if not holder.startswith("pluto ")]
     if host.loaded is None and others:
         yield (

@@ -97,7 +97,11 @@ def guarded(module: AnsibleModule, work: t.Callable[[AnsibleModule], None]) -> N
     except HalfwayError as exc:
         module.fail_json(msg=str(exc), exception=traceback.format_exc(), changed=bool(_begun(exc.report)), **exc.report)
     except VpnError as exc:
-        module.fail_json(msg=str(exc), exception=traceback.format_exc())
+        module.fail_json(msg=str(exc), exception=traceback.format_exc(), **exc.result)
+    except OSError as exc:
+        # What was not foreseen: a full or broken disk, in general.
+        words = f"the system refused: {exc}; repair that, and run again"
+        module.fail_json(msg=words, exception=traceback.format_exc())
 
 
 def _begun(report: dict[str, t.Any]) -> bool:

@@ -156,7 +156,7 @@ crls:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.route_based.vpn.plugins.module_utils import _certificates, _run
+from ansible_collections.route_based.vpn.plugins.module_utils import _certificates, _lock, _run
 
 
 def argument_spec() -> dict:
@@ -188,9 +188,15 @@ def argument_spec() -> dict:
     }
 
 
+def work(module: AnsibleModule) -> None:
+    with _lock.of(module, "ipsec_certificate"):
+        result = _certificates.run(module)
+    module.exit_json(**result)
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    _run.guarded(module, lambda module: module.exit_json(**_certificates.run(module)))
+    _run.guarded(module, work)
 
 
 if __name__ == "__main__":

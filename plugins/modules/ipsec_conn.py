@@ -18,9 +18,13 @@ description:
     C(also=) and C(%default) taken in, differs from what pluto has loaded. All others keep their SAs.
   - A new file is checked by the installed libreswan before it takes the place of the old one. When pluto refuses a conn
     all the same, the old file is put back, and the conns that were touched are loaded from it again.
-  - What pluto has loaded is kept as fingerprints in C(/run), so that the next run knows it, also when a conn was loaded
-    or unloaded by hand or pluto was restarted. C(conn %default) of other files counts too. C(config setup) is read by
-    pluto at its start only. When it changed, the module warns, and restarts nothing.
+  - What pluto has loaded and which secrets it has read is kept as fingerprints in C(/run) and C(/var/lib), so that the
+    next run knows it, also when a conn was loaded or unloaded by hand, pluto or the host was restarted, or a run was
+    killed halfway. Where neither can be written, the module warns, and the next run loads every conn again.
+  - C(conn %default) of other files counts too. C(config setup) is read by pluto at its start only. When it changed, the
+    module warns, and restarts nothing.
+  - One module at a time changes a host. Another one waits for at most two minutes, and then names the process that
+    does.
   - Values that could be taken for something else are refused, such as control characters, quotes inside values,
     keywords given twice, marks of C(0) or C(-1), and a C(vti-interface) without a mark.
 extends_documentation_fragment:
@@ -96,8 +100,8 @@ options:
       - The pre-shared keys of the conns, all of them. They are kept beside O(path), in a file that ends with
         C(.secrets), which only root can read. A secret that is not listed any more is removed with the next run, and an
         empty list removes the file. Without this option the file is left as it is.
-      - Where they changed pluto reads them anew. SAs that are up stay up, and the next authentication takes the new
-        secret. Give both ends theirs in one go.
+      - Where they changed, or it is not certain that the running pluto has read them, pluto reads them again. SAs that
+        are up stay up, and the next authentication takes the new secret. Give both ends theirs in one go.
     type: list
     elements: dict
     suboptions:
@@ -222,6 +226,13 @@ secrets_file:
   returned: success
   type: str
   sample: kept
+secrets_read:
+  description:
+    - Whether pluto was made to read the secrets. That is so where they changed, and where a run before was killed
+      between writing them and this, wrote them with O(load=false), or somebody put the file back by hand.
+  returned: success
+  type: bool
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

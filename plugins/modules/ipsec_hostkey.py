@@ -111,7 +111,7 @@ removed:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.route_based.vpn.plugins.module_utils import _hostkey, _run
+from ansible_collections.route_based.vpn.plugins.module_utils import _hostkey, _lock, _run
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError
 from ansible_collections.route_based.vpn.plugins.module_utils._nss import HostKey, Nss
 
@@ -131,10 +131,15 @@ def work(module: AnsibleModule) -> None:
     params = module.params
     if params["bits"] < _hostkey.BITS_MIN:
         raise InputError("ipsec_hostkey", "bits", params["bits"], f"libreswan wants {_hostkey.BITS_MIN} or more")
-    nss = Nss(module.run_command)
+    with _lock.of(module, "ipsec_hostkey"):
+        result = _result(params, Nss(module.run_command), module.check_mode)
+    module.exit_json(**result)
+
+
+def _result(params: dict, nss: Nss, check_mode: bool) -> dict:
     decision = _hostkey.decide(nss.keys(), params["type"], params["ckaid"], params["replaces"])
     key = decision.keep
-    if not module.check_mode:
+    if not check_mode:
         if key is None:
             size = str(params["bits"]) if params["type"] == "rsa" else params["curve"]
             key = HostKey(params["type"], nss.generate(params["type"], size))
@@ -150,7 +155,7 @@ def work(module: AnsibleModule) -> None:
     if key:
         keyword, public = nss.public_key(key.ckaid)
         result.update(ckaid=key.ckaid, keyword=keyword, public_key=public)
-    module.exit_json(**result)
+    return result
 
 
 def _action(decision: _hostkey.Decision) -> str:

@@ -17,7 +17,9 @@ description:
     files of this collection before a change. Afterwards somebody confirms the change, or the gateway goes back to what
     it had, if need be by itself, also when the change has cut it off from whoever made it.
   - Going back touches only what is different. Tunnels that the change left alone stay up.
-  - A checkpoint that is open stays open. When a run was interrupted, the next one goes on from what there was before.
+  - A checkpoint belongs to the run that opened it, which gets a token for all that it does later. Another run is
+    refused while that one may be alive, so that neither confirms or takes back what the other has changed.
+  - A checkpoint whose run is dead stays open. The next run takes it over and goes on from what there was before.
 extends_documentation_fragment:
   - route_based.vpn.attributes
   - route_based.vpn.attributes.action_group
@@ -32,17 +34,44 @@ options:
   state:
     description:
       - V(opened) notes what there is, unless a checkpoint is open already, and sets the time until when it has to be
-        confirmed.
+        confirmed. It fails where another run has a checkpoint open whose time is not up yet, unless O(take_over) names
+        that run. After a reboot of the gateway, and when the gateway has gone back by itself, nobody is refused.
       - V(extended) sets the time anew, and fails where the gateway has gone back meanwhile.
       - V(watched) waits until the checkpoint is closed, and goes back where its time is up before that. Run it with
-        C(async) and C(poll=0). Of several only one watches.
-      - V(confirmed) closes the checkpoint. It fails where the gateway has gone back meanwhile.
-      - V(restored) goes back now, and closes the checkpoint. Without an open one it does nothing.
+        C(async) and C(poll=0). It ends when another run takes the checkpoint over.
+      - V(confirmed) closes the checkpoint. It fails where the gateway has gone back meanwhile, and where the checkpoint
+        of this run is not open any more.
+      - V(restored) goes back now, and closes the checkpoint. Without an open one it does nothing, or fails where
+        O(token) is that of one which was not restored.
       - V(removed) takes away whatever this collection has on the gateway, as if it had never been there, and the
-        folder of the checkpoint with it. Keys and certificates in libreswan's database stay.
+        folder of the checkpoint with it. Keys and certificates in libreswan's database stay. It is refused as V(opened)
+        is.
     type: str
     choices: [opened, extended, watched, confirmed, restored, removed]
     required: true
+  token:
+    description:
+      - What O(state=opened) returned. O(state=extended), O(state=watched), O(state=confirmed) and O(state=restored)
+        fail without it, or with another one.
+    type: str
+    default: ""
+  owner:
+    description:
+      - With O(state=opened), who opens the checkpoint, such as C(alice@laptop). Another run that is refused names it.
+    type: str
+    default: ""
+  run:
+    description:
+      - With O(state=opened), the run that opens it, in whatever form the controller knows its runs by, at most 128
+        letters, digits, C(:), C(.), C(_) and C(-). The lookup P(route_based.vpn.this_run#lookup) gives one.
+    type: str
+    default: ""
+  take_over:
+    description:
+      - With O(state=opened) and O(state=removed), the run whose checkpoint is taken over, as it is dead, or V(any). The
+        run that had it cannot confirm, extend or restore it any more.
+    type: str
+    default: ""
   rollback_after:
     description:
       - With O(state=opened) and O(state=extended), the number of seconds until the gateway goes back by itself,
@@ -104,11 +133,14 @@ EXAMPLES = r"""
 - name: Note what there is
   route_based.vpn.vpn_checkpoint:
     state: opened
+    owner: alice@laptop
     rollback_after: 600
+  register: checkpoint
 
 - name: Go back in ten minutes unless somebody confirms
   route_based.vpn.vpn_checkpoint:
     state: watched
+    token: "{{ checkpoint.token }}"
   async: 700
   poll: 0
   vars:
@@ -123,6 +155,7 @@ EXAMPLES = r"""
 - name: Keep it
   route_based.vpn.vpn_checkpoint:
     state: confirmed
+    token: "{{ checkpoint.token }}"
 
 - name: Take everything away again
   route_based.vpn.vpn_checkpoint:
@@ -143,6 +176,31 @@ opened:
   returned: with O(state=opened)
   type: float
   sample: 1795471427.5
+token:
+  description: What the owner of the checkpoint says with everything that it does with it later.
+  returned: with O(state=opened)
+  type: str
+  sample: 3a7bd3e2360a3d29eea436fcfb7e44c7
+owner:
+  description: Whose checkpoint it is, where that is why the module failed.
+  returned: failure
+  type: dict
+  contains:
+    who:
+      description: What that run gave as O(owner).
+      type: str
+      returned: always
+      sample: alice@laptop
+    run:
+      description: What that run gave as O(run).
+      type: str
+      returned: always
+      sample: ""
+    since:
+      description: Since when, in seconds since the epoch.
+      type: float
+      returned: always
+      sample: 1795471427.5
 restored:
   description: What was brought back, or removed.
   returned: with O(state=restored), O(state=watched) and O(state=removed)
@@ -151,157 +209,35 @@ restored:
   sample: ["device vti2: removed", "conn link-1-2: removed", "secrets: as they were"]
 """
 
-import contextlib
-import dataclasses
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.route_based.vpn.plugins.module_utils import _checkpoint, _checkpoint_back, _run
-from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
-
-#: Seconds between two looks of the one who watches.
-LOOK = 1
+from ansible_collections.route_based.vpn.plugins.module_utils import _checkpoint_run, _run
 
 
-def opened(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
-    """Note what there is."""
-    folder.clear_jobs()
-    with folder.lock("folder"):
-        found = _checkpoint_back.note(module, folder, _deadline(module))
-    return {"established": list(found.established), "opened": found.opened}
-
-
-def _deadline(module: AnsibleModule) -> float:
-    after = module.params["rollback_after"]
-    return time.monotonic() + after if after else 0
-
-
-def extended(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
-    """Give it more time."""
-    with folder.lock("folder"):
-        _refuse_gone_back(folder)
-        found = folder.read()
-        if not found:
-            raise StoreError("there is no open checkpoint that could be given more time")
-        folder.write(dataclasses.replace(found, deadline=_deadline(module)))
-    return {}
-
-
-def _refuse_gone_back(folder: _checkpoint.Folder) -> None:
-    when = folder.gone_back()
-    if when:
-        raise StoreError(
-            f"the gateway went back by itself at {when}, as nobody had confirmed by then; where the change was only "
-            "slow, run it again with more time in rollback_after"
-        )
-
-
-def restored(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
-    """Go back, where there is something to go back to."""
-    with folder.lock("folder") if not module.check_mode else contextlib.nullcontext():
-        found = folder.read()
-        done = _back(module, folder, found) if found else []
-        if not module.check_mode:
-            folder.close()
-    return {"restored": done}
-
-
-def removed(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
-    """Go to where nothing is."""
-    if module.check_mode:
-        return {"restored": _back(module, folder, _checkpoint_back.nothing(module))}
-    with folder.lock("folder"):
-        # First, as somebody may watch.
-        folder.close()
-        done = _back(module, folder, _checkpoint_back.nothing(module))
-    folder.remove()
-    return {"restored": done}
-
-
-def _back(module: AnsibleModule, folder: _checkpoint.Folder, found: _checkpoint.Checkpoint) -> list[str]:
-    way = _checkpoint_back.Back(module, folder, found)
-    way.go()
-    return way.done
-
-
-def watched(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
-    """Wait until the checkpoint is closed or its time is up."""
-    with folder.lock("watch", wait=False) as alone:
-        while alone:
-            found = folder.read()
-            if not found or not found.deadline:
-                break
-            if found.expired:
-                with folder.lock("folder"):
-                    # Somebody may have confirmed, or asked for more time, in this very moment.
-                    found = folder.read()
-                    if found and found.expired:
-                        return {"restored": _gone_back(module, folder, found)}
-            time.sleep(LOOK)
-    return {"restored": []}
-
-
-def _gone_back(module: AnsibleModule, folder: _checkpoint.Folder, found: _checkpoint.Checkpoint) -> list[str]:
-    """Whoever made the change may only have been slow, and go on changing: it stays open, so that he can go back from
-    what he has done by then, and cannot confirm it."""
-    folder.note_gone_back()
-    folder.write(dataclasses.replace(found, deadline=0))
-    return _back(module, folder, found)
-
-
-def confirmed(module: AnsibleModule, folder: _checkpoint.Folder) -> dict[str, t.Any]:
-    """Close the checkpoint."""
-    with folder.lock("folder"):
-        _refuse_gone_back(folder)
-        folder.close()
-    return {}
-
-
-STATES = {
-    "opened": opened,
-    "extended": extended,
-    "watched": watched,
-    "confirmed": confirmed,
-    "restored": restored,
-    "removed": removed,
-}
-
-
-def work(module: AnsibleModule) -> None:
-    """One of the six. In check mode only a way back is of interest."""
-    state, folder = module.params["state"], _checkpoint.Folder(module.params["folder"])
-    result: dict[str, t.Any] = {"established": [], "opened": 0.0} if state == "opened" else {}
-    if not module.check_mode:
-        folder.make()
-    if not module.check_mode or state in ("restored", "removed"):
-        result = STATES[state](module, folder)
-    module.exit_json(changed=bool(result.get("restored")), **result)
+def argument_spec() -> dict:
+    """The module's options."""
+    service = {
+        "path": {"type": "path", "required": True},
+        "mark": {"type": "str", "required": True},
+        "unit": {"type": "str", "required": True},
+    }
+    return {
+        "state": {"type": "str", "choices": list(_checkpoint_run.STATES), "required": True},
+        "token": {"type": "str", "default": "", "no_log": False},
+        "owner": {"type": "str", "default": ""},
+        "run": {"type": "str", "default": ""},
+        "take_over": {"type": "str", "default": ""},
+        "rollback_after": {"type": "int", "default": 0},
+        "path": {"type": "path", "default": "/etc/ipsec.d/route_based_vpn.conf"},
+        "files": {"type": "list", "elements": "path", "default": []},
+        "firewall": {"type": "path", "default": ""},
+        "services": {"type": "list", "elements": "dict", "default": [], "options": service},
+        "folder": {"type": "path", "default": "/var/lib/route_based.vpn"},
+    }
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": list(STATES), "required": True},
-            "rollback_after": {"type": "int", "default": 0},
-            "path": {"type": "path", "default": "/etc/ipsec.d/route_based_vpn.conf"},
-            "files": {"type": "list", "elements": "path", "default": []},
-            "firewall": {"type": "path", "default": ""},
-            "services": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "mark": {"type": "str", "required": True},
-                    "unit": {"type": "str", "required": True},
-                },
-            },
-            "folder": {"type": "path", "default": "/var/lib/route_based.vpn"},
-        },
-        supports_check_mode=True,
-    )
-    _run.guarded(module, work)
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    _run.guarded(module, lambda module: module.exit_json(**_checkpoint_run.run(module)))
 
 
 if __name__ == "__main__":

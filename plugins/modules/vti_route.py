@@ -359,6 +359,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _lock,
     _pluto,
     _route_plan,
     _routes,
@@ -417,7 +418,7 @@ def work(module: AnsibleModule) -> None:
     if any(entry.conn for entry in wanted):
         established = {conn.name for conn in _pluto.established(module)}
         wanted = _routes.while_established(wanted, established)
-    with Netlink() as kernel:
+    with _lock.of(module, "vti_route"), Netlink() as kernel:
         state = kernel.route_state(wanted, purge, rules)
         plan = _route_plan.plan(state, wanted, purge, foretell=module.check_mode, rules=rules)
         sections = {

@@ -271,6 +271,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _device_plan,
     _device_ways,
     _devices,
+    _lock,
     _mtu,
     _run,
 )
@@ -309,7 +310,7 @@ def work(module: AnsibleModule) -> None:
     """Check, read, plan; the rest is _run's."""
     wanted = _devices.from_params(module.params["tunnels"])
     require_pyroute2(module)
-    with Netlink() as kernel:
+    with _lock.of(module, "vti_tunnel"), Netlink() as kernel:
         wanted = _device_ways.with_mtus(wanted, kernel.way_to)
         state = kernel.device_state([entry.device.name for entry in wanted])
         plan = _device_plan.plan(state, wanted, module.params["purge"], kernel.routes_of, kernel.way_to)

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
@@ -25,3 +27,12 @@ settings.register_profile(
     database=DirectoryBasedExampleDatabase(str(ROOT / ".build/hypothesis")),
 )
 settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def lock_of_the_host(tmp_path_factory, monkeypatch):
+    """The modules' lock is of this test, not of the machine."""
+    lock = importlib.import_module("ansible_collections.route_based.vpn.plugins.module_utils._lock")
+    folder = tmp_path_factory.mktemp("run")
+    monkeypatch.setattr(lock, "PATH", str(folder / "route_based.vpn" / "lock"))
+    return folder / "route_based.vpn" / "lock"

@@ -69,10 +69,12 @@ class Libreswan:
 @pytest.fixture
 def libreswan(capsys):
     found = Libreswan(capsys)
-    found.sh("rm -rf /etc/ipsec.d/*.conf /etc/ipsec.d/*.secrets /run/route_based.vpn")
+    found.sh("rm -rf /etc/ipsec.d/*.conf /etc/ipsec.d/*.secrets /run/route_based.vpn /var/lib/route_based.vpn")
     found.restart()
     yield found
-    found.sh("umount /etc/ipsec.d 2>/dev/null", fails=False)
+    found.sh("kill -CONT $(cat /run/pluto/pluto.pid)", fails=False)
+    for folder in ("/etc/ipsec.d", "/run/route_based.vpn", "/var/lib/route_based.vpn"):
+        found.sh(f"umount {folder} 2>/dev/null", fails=False)
 
 
 def conn(name, number=1, **options):

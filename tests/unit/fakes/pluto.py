@@ -42,6 +42,10 @@ class FakePluto:
         self.serial = 0
         self.calls: list[list[str]] = []
         self.die_at: str = ""
+        self.hang_at: str = ""
+        self.hangs = False
+        #: seconds that were spent on it while it hung
+        self.waited = 0.0
         self.reachable = True
         self.secrets = ""
         self.log = ""
@@ -121,12 +125,18 @@ class FakePluto:
 
     def run(self, args: list[str]) -> tuple[int, str, str]:
         """ipsec whack ... and ipsec addconn ..."""
-        if args[0] == "timeout":
-            args = args[2:]
+        # Without a limit a pluto that hangs would hang whoever asks it.
+        assert args[:2] == ["timeout", "-k"], args
+        limit, args = float(args[3]), args[4:]
         self.calls.append(list(args))
         if args[0] == "journalctl":
             return 0, self.log, ""
         assert args[0] == "ipsec", args
+        if self.hang_at and self.hang_at in " ".join(args):
+            self.hangs = True
+        if self.hangs and args[1] in ("whack", "addconn") and "--checkconfig" not in args:
+            self.waited += limit
+            return 124, "", ""
         if self.die_at and self.die_at in " ".join(args):
             self.running = False
         if args[1] == "--version":

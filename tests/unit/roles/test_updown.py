@@ -56,11 +56,21 @@ class Host:
         (root / "bin/ip").chmod(0o755)
         self.pluto(110)
 
-    def pluto(self, pid: int) -> None:
-        """A pluto with this process number runs from now on; so long before and after that files tell it."""
-        time.sleep(0.02)
-        (self.root / "run/pluto/pluto.pid").write_text(f"{pid}\n")
-        time.sleep(0.02)
+    def pluto(self, pid: int, start: int = 1000, age: float = 0) -> None:
+        """A pluto with this process number runs from now on; its files may be as old as a clock that was set says."""
+        pid_file, stat = self.root / "run/pluto/pluto.pid", self.root / f"proc/{pid}/stat"
+        stat.parent.mkdir(exist_ok=True)
+        fields = ["S", "1", *["0"] * 17, str(start), *["0"] * 20]
+        stat.write_text(f"{pid} (a pluto) {' '.join(fields)}\n")
+        pid_file.write_text(f"{pid}\n")
+        for path in (pid_file, stat):
+            os.utime(path, (time.time() - age,) * 2)
+
+    @property
+    def state(self) -> Path:
+        """Where the hook notes what the pluto that runs needs."""
+        (folder,) = (self.root / "state").iterdir()
+        return folder
 
     def command(self, environment: Environment) -> dict[str, t.Any]:
         """What subprocess needs to run the hook, with nothing in its environment but what is given."""
@@ -111,7 +121,7 @@ class Host:
     def references(self) -> list[str]:
         """What the hook counts."""
         state = self.root / "state"
-        paths = [path for path in state.iterdir() if path.name[0] != "."] if state.exists() else []
+        paths = [path for path in self.state.iterdir() if path.name[0] != "."] if state.exists() else []
         return sorted(path.name for path in paths if path.read_text() != "# gone\n")
 
 
@@ -393,7 +403,7 @@ def test_many_at_once(host: Host) -> None:
 def test_who_came_while_the_device_went_gets_it_back(host: Host) -> None:
     """The other conn wrote its reference, and saw the device, before this one removed it: its ip does that here."""
     host.verbs("up")
-    reference = host.root / "state/vti05,late,192.1.2.23,10.0.2.0_24,10.9.0.0_16"
+    reference = host.state / "vti05,late,192.1.2.23,10.0.2.0_24,10.9.0.0_16"
     commands = host.table("log")
     text = "\n".join(["# 0x1.0x2 ", *commands[:-1], "route replace 10.9.0.0/16 dev vti05 proto 159"])
     (host.root / "late").write_text(text + "\n")
@@ -511,6 +521,93 @@ def test_without_vti_it_is_libreswans_own_script(host: Host) -> None:
 def test_it_is_a_shell_script_for_any_shell() -> None:
     for shell in ("dash", "bash"):
         subprocess.run([shell, "-n", str(HOOK)], check=True, env={**os.environ})
+
+
+class TestWhichPlutoItIs:
+    """By its process number and start time: a clock that was set, forward or back, makes no call another pluto's."""
+
+    OTHER: t.ClassVar[Environment] = {"PLUTO_CONNECTION": "b", "PLUTO_PEER_CLIENT": "10.9.0.0/16"}
+
+    @pytest.mark.parametrize("age", [-1e6, -1, 0, 1, 1e6])
+    def test_a_clock_that_was_set_withdraws_nothing(self, host: Host, age: float) -> None:
+        """Also between two verbs, and with routes of other conns that go with pluto."""
+        (host.home / "established.conf").write_text("b 10.7.0.0/16 dev vti05 proto 158\n")
+        host.verbs("prepare route up", **self.OTHER)
+        before = host.table("routes")
+        assert any("10.7.0.0/16" in line for line in before)
+        host.pluto(110, age=age)
+        host.verbs("prepare route up")
+        assert (host.references(), len(host.table("routes"))) == (sorted(host.references()), len(before) + 1)
+        assert len(host.references()) == 2
+        assert set(before) < set(host.table("routes"))
+
+    def test_another_one_with_the_same_number(self, host: Host) -> None:
+        """As after a reboot, or in a container."""
+        host.verbs("up", **self.OTHER)
+        host.pluto(110, start=2000)
+        host.verbs("up")
+        assert len(host.references()) == 1
+        host.verbs("down")
+        assert host.devices() == {}
+
+    def test_one_that_has_removed_its_file_already(self, host: Host) -> None:
+        """It takes its conns down while it ends."""
+        host.verbs("prepare route up")
+        (host.root / "run/pluto/pluto.pid").unlink()
+        host.verbs("down unroute")
+        assert (host.references(), host.devices(), host.table("routes")) == ([], {}, [])
+
+
+class TestWhereNothingCanBeNoted:
+    """/run is full or read-only: the tunnel works, one line says so, and nothing is removed that others may need."""
+
+    @pytest.fixture
+    def no_folder(self, host: Host) -> Path:
+        """As a read-only one: no folder can be made, which a file in its place does for root, too."""
+        (host.root / "state").write_text("")
+        return host.root / "state"
+
+    def test_the_tunnel_comes_up_and_one_line_tells(self, host: Host, no_folder: Path) -> None:
+        output = host.call({**BASE, "VTI_IP": "10.0.2.1/24"})
+        assert output.count("cannot write to") == 1
+        assert (list(host.devices()), len(host.table("routes"))) == (["vti05"], 1)
+
+    @pytest.mark.parametrize("client", ["10.0.1.0/24", "0.0.0.0/0"])
+    def test_what_another_conn_may_need_stays(self, host: Host, no_folder: Path, client: str) -> None:
+        host.verbs("up route", PLUTO_PEER_CLIENT=client)
+        host.verbs("up route", PLUTO_PEER_CLIENT=client, PLUTO_CONNECTION="b")
+        tables = (host.devices(), host.table("routes"), host.table("rules"))
+        host.verbs("down unroute", PLUTO_PEER_CLIENT=client)
+        assert (host.devices(), host.table("routes"), host.table("rules")) == tables
+
+    def test_no_block_is_set_that_nobody_could_lift(self, host: Host, no_folder: Path) -> None:
+        host.verbs("prepare route up")
+        host.verbs("prepare route up", PLUTO_CONNECTION="b", VTI_IFACE="vti06", PLUTO_PEER="192.1.2.24")
+        host.verbs("down")
+        assert host.table("policies") == []
+
+    def test_routes_of_conns_that_are_up_are_not_withdrawn(self, host: Host, no_folder: Path) -> None:
+        """No folder means that it cannot be told whether this pluto is a new one."""
+        (host.home / "established.conf").write_text("b 10.7.0.0/16 dev vti05 proto 158\n")
+        host.verbs("up", PLUTO_CONNECTION="b")
+        host.verbs("up")
+        assert any("10.7.0.0/16" in line for line in host.table("routes"))
+
+    def test_drop_ins_are_called(self, host: Host, no_folder: Path) -> None:
+        program = host.root / "drop-ins/10"
+        program.write_text(f"#!/bin/sh\necho something\n: >{host.root}/called\n")
+        program.chmod(0o755)
+        host.verbs("up")
+        assert (host.root / "called").exists()
+
+    def test_a_folder_that_fills_up_keeps_what_is_needed(self, host: Host) -> None:
+        """An empty reference, which takes no room, counts."""
+        host.verbs("up", PLUTO_CONNECTION="b")
+        for path in host.state.iterdir():
+            path.write_text("")
+        host.verbs("up")
+        host.verbs("down")
+        assert list(host.devices()) == ["vti05"]
 
 
 class TestRoutesThatGoWithAConn:

@@ -14,7 +14,7 @@ import time
 import pytest
 import yaml
 from ansible.module_utils import basic
-from ansible_collections.route_based.vpn.plugins.module_utils import _main_conf, _preflight
+from ansible_collections.route_based.vpn.plugins.module_utils import _limits, _main_conf, _preflight
 from ansible_collections.route_based.vpn.plugins.modules import vpn_preflight
 from fakes.module import run
 from fakes.pluto import VERSIONS, FakePluto
@@ -57,6 +57,8 @@ class FakeHost:
         return os.path.join("/fake", arg) if name in self.programs else None
 
     def run(self, args):
+        assert args[:2] == ["timeout", "-k"]
+        args = args[4:]
         self.calls.append(args)
         return self.programs[os.path.basename(args[0])](args[1:])
 
@@ -157,7 +159,7 @@ def test_conns_that_pluto_has(preflight, host, tmp_path, version):
     pluto = FakePluto(tmp_path, version)
     pluto.load("site-b", {"left": "192.0.2.1", "right": "192.0.2.2"})
     pluto.load("mine", {"left": "192.0.2.1", "right": "192.0.2.3"})
-    host.programs["ipsec"] = lambda args: pluto.run(["ipsec", *args])
+    host.programs["ipsec"] = lambda args: pluto.run(_limits.command(["ipsec", *args], 60))
     # pluto holds the port, though its process is not to be seen.
     host.write("proc/net/udp", UDP_500)
     host.write("ipsec.d/ours.conf", f"{_preflight._files.HEADER}\nconn mine\n")
@@ -183,3 +185,10 @@ def test_every_documented_field_is_returned(preflight):
 def test_the_checks_are_the_documented_ones():
     documented = yaml.safe_load(vpn_preflight.RETURN)["problems"]["contains"]["check"]["description"][0]
     assert all(f"V({check})" in documented for check in _preflight.CHECKS)
+
+
+def test_a_pluto_that_hangs_is_one_of_the_problems(preflight, host, tmp_path):
+    pluto = FakePluto(tmp_path)
+    pluto.hangs = True
+    host.programs["ipsec"] = lambda args: pluto.run(_limits.command(["ipsec", *args], 60))
+    assert "pluto does not answer: 'ipsec whack --status' was ended after 60 s" in preflight()["msg"]
