@@ -31,6 +31,7 @@ NEEDS = {
     "lint": ["venv"],
     "units": ["venv"],
     "sanity": ["venv"],
+    "hostile": ["venv"],
     "kernel": ["venv", "lab"],
     "libreswan": ["venv", "lab"],
     "labs": ["venv", "lab"],

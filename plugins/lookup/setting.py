@@ -57,13 +57,14 @@ class LookupModule(LookupBase):
     ) -> list[t.Any]:
         """The values; AnsibleLookupError where a fact has the name of one of ours, or there is no such variable."""
         known: t.Mapping[str, t.Any] = variables or {}
-        host, facts = str(known.get("inventory_hostname")), _trust.facts_of(known)
-        errors = _trust.refused(host, facts)
-        if errors:
-            raise AnsibleLookupError("; ".join(str(error) for error in errors))
+        facts = _trust.facts_of(known)
+        # Ansible says which host it is; the host may have said another name.
+        error = _trust.refused("this host", facts)
+        if error:
+            raise AnsibleLookupError(str(error))
         with _trust.facts_apart():
             if facts:
-                known = _trust.restored(known, facts, known["hostvars"].raw_get(host))
+                known = _trust.restored(known, facts, known["hostvars"].raw_get(known["inventory_hostname"]))
             templar = self._templar.copy_with_new_env(available_variables=dict(known))
             return [self._value(name, known, templar, kwargs) for name in terms]
 

@@ -97,7 +97,7 @@ class LookupModule(LookupBase):
         for name in names:
             raw, found = hostvars.raw_get(name), {}
             facts = _trust.facts_of(raw)
-            errors += _trust.refused(name, facts)
+            errors += [error for error in (_trust.refused(name, facts),) if error]
             for option in WANTED:
                 needs = NEEDED_BY.get(option)
                 if option not in raw or (

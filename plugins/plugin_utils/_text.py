@@ -8,6 +8,7 @@ what stands beside it round, or hides. Pure functions."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -35,14 +36,19 @@ def one_line(value: t.Any, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[:longest]} ... ({len(text)} characters)"
 
 
-def harmless_within(value: t.Any) -> t.Any:
-    """The same of every text in a value, the names in it too. What is no text, list or dict is left as it is."""
+def harmless_within(value: t.Any, name: t.Any = "") -> t.Any:
+    """The same of every text in a value, the names in it too. A message, which is what is called C(msg), is one line, as
+    a second line could pass for Ansible's own. ansible-core has dataclasses for errors and warnings."""
     if isinstance(value, str):
-        return harmless(value)
+        return _BREAK.sub(" ", harmless(value)) if name == "msg" else harmless(value)
     if isinstance(value, dict):
-        return {harmless_within(name): harmless_within(entry) for name, entry in value.items()}
+        return {harmless_within(key): harmless_within(entry, key) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [harmless_within(entry) for entry in value]
+        entries = [harmless_within(entry) for entry in value]
+        return tuple(entries) if isinstance(value, tuple) else entries
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field.name for field in dataclasses.fields(value) if field.init]
+        return dataclasses.replace(value, **{field: harmless_within(getattr(value, field), field) for field in fields})
     return value
 
 

@@ -38,14 +38,17 @@ def facts_of(variables: Variables) -> Variables:
     return {name: value for name, value in found.items() if not str(name).startswith(HARMLESS)}
 
 
-def refused(host: str, facts: Variables) -> list[InputError]:
-    """The facts of a host that have the names of variables of this collection."""
+def refused(host: str, facts: Variables) -> t.Optional[InputError]:
+    """Why the facts of a host are refused, where some have the names of variables of this collection."""
+    names = sorted(name for name in map(str, facts) if name.startswith(PREFIXES) or name in NAMES)
+    if not names:
+        return None
     reason = (
-        "is among the facts of this host, which are its own answers or come from a fact cache, and facts may not say it: "
-        "set it in the inventory, forget the facts with --flush-cache, and look at the host, as it may be hostile"
+        f"the facts of this host, which it has answered itself or which come from a fact cache, say {', '.join(names)}. "
+        "Facts may not say that, as they would overrule the inventory: set it there, forget the facts with --flush-cache, "
+        "and look at the host, as it may be hostile"
     )
-    names = sorted(str(name) for name in facts)
-    return [InputError(host, name, "...", reason) for name in names if name.startswith(PREFIXES) or name in NAMES]
+    return InputError(host, "", "...", reason)
 
 
 @contextlib.contextmanager

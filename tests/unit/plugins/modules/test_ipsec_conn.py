@@ -21,6 +21,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 from ansible_collections.route_based.vpn.plugins.module_utils import _files as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
+from fakes.module import taken
 from fakes.pluto import VERSIONS, FakePluto
 
 
@@ -613,7 +614,7 @@ def run_main(monkeypatch, capsys, host, **params) -> dict:
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, *args, **more: "/usr/sbin/ipsec")
     with pytest.raises(SystemExit):
         ipsec_conn.main()
-    return json.loads(capsys.readouterr().out)
+    return taken(ipsec_conn, json.loads(capsys.readouterr().out))
 
 
 def test_main(host, monkeypatch, capsys):
