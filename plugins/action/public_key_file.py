@@ -49,9 +49,9 @@ def _work(args: dict[str, t.Any], write: bool, sources: list[str]) -> dict[str, 
     around = _key_files.parsed_by_ansible(example, sources, IGNORED)
     if around:
         raise VpnError(
-            f"gateway_key_folder={args['folder']!r}: Ansible takes all files in {around} for its inventory, those of this "
-            "folder too, and would run the templates in them: give the folder a name that begins with a dot, or keep it "
-            "elsewhere"
+            f"gateway_key_folder={args['folder']!r}: Ansible takes all files in {around} for its inventory, those of "
+            "this folder too, and would run the templates in them: give the folder a name that begins with a dot, or "
+            "keep it elsewhere"
         )
     if args["state"] == "moved":
         moved = folder.move_old(write)

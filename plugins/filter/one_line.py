@@ -11,8 +11,9 @@ version_added: 0.1.0
 author:
   - route_based.vpn contributors (@route-based)
 description:
-  - Writes out control characters such as ESC, and those that turn the order of text round or are not seen, and makes one
-    line of several. What a host, a peer or a program has said then looks the same on a screen, in a file and in a page.
+  - Writes out control characters such as ESC, and those that turn the order of text round or are not seen, and makes
+    one line of several. What a host, a peer or a program has said then looks the same on a screen, in a file and in a
+    page.
   - What is longer than 2000 characters is cut off, and ends with its length.
 positional: _input
 options:

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - route_based.vpn contributors (@route-based)
 description:
-  - Reads the raw public keys that M(route_based.vpn.public_key_file) keeps on the controller, a file for each host. So a
-    run with C(--limit), in batches, or with a host that does not answer has the keys of all peers.
+  - Reads the raw public keys that M(route_based.vpn.public_key_file) keeps on the controller, a file for each host. So
+    a run with C(--limit), in batches, or with a host that does not answer has the keys of all peers.
   - A host that has no file yet is left out. A file that is not the public key of its host is an error, as are two hosts
     with one key.
 options:

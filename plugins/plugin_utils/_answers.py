@@ -4,8 +4,8 @@
 
 # Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 """What the modules of this collection answer. Whoever is root on a gateway can answer anything in their name, so each
-answer is compared with this where it comes in: what a module does not say is dropped, and an answer that lacks something
-or has something of another kind is a failure of that host, in its own row. Pure functions."""
+answer is compared with this where it comes in: what a module does not say is dropped, and an answer that lacks
+something or has something of another kind is a failure of that host, in its own row. Pure functions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,13 @@ CHECKS: dict[str, Check] = {
 # A field with "?" may be missing. Fields that are not here may be there, and nobody reads them.
 DEVICE = {
     **{"name": TEXT, "kind": TEXT, "local": (TEXT, NOTHING), "remote": (TEXT, NOTHING), "ikey": NUMBER, "okey": NUMBER},
-    **{"link": (TEXT, NOTHING), "mtu": NUMBER, "enabled": TRUTH, "addresses": Some(TEXT), "sysctls": Some(SCALAR, True)},
+    **{
+        "link": (TEXT, NOTHING),
+        "mtu": NUMBER,
+        "enabled": TRUTH,
+        "addresses": Some(TEXT),
+        "sysctls": Some(SCALAR, True),
+    },
     "owner": TEXT,
 }
 ROUTE = {
@@ -85,7 +91,9 @@ ITEM = {"name": TEXT, "action": TEXT, "?reasons": Some(TEXT)}
 ANSWERS: dict[str, dict[str, t.Any]] = {
     "vpn_info": {
         "conns": Some(CONN),
-        "devices": Some({**DEVICE, "index": NUMBER, "master": TEXT, "counters": Some(NUMBER, True), "conns": Some(TEXT)}),
+        "devices": Some(
+            {**DEVICE, "index": NUMBER, "master": TEXT, "counters": Some(NUMBER, True), "conns": Some(TEXT)}
+        ),
         "routes": Some(ROUTE),
     },
     "vpn_preflight": {
@@ -111,8 +119,8 @@ COMMON = (
 
 
 def received(module: str, answer: t.Any) -> Answer:
-    """What is taken of the answer of a module: nothing that it does not say, and no text that could do harm. A malformed
-    one is a failure."""
+    """What is taken of the answer of a module: nothing that it does not say, and no text that could do harm. A
+    malformed one is a failure."""
     if not isinstance(answer, dict):
         return _malformed(module, f"it is not a dict but a {type(answer).__name__}")
     shape = ANSWERS[module]
@@ -123,9 +131,8 @@ def received(module: str, answer: t.Any) -> Answer:
     kept["changed"], kept["failed"] = bool(answer.get("changed")), failed
     if not isinstance(kept.get("msg", ""), str):
         kept["msg"] = str(kept["msg"])
-    if not failed and not waits and not kept.get("skipped"):
-        if not fits(kept, shape):
-            return _malformed(module, next(problems(kept, shape)))
+    if not failed and not waits and not kept.get("skipped") and not fits(kept, shape):
+        return _malformed(module, next(problems(kept, shape)))
     return t.cast(Answer, _text.harmless_within(kept))
 
 
@@ -139,8 +146,8 @@ def to_report(info: t.Any) -> Answer:
 
 def _malformed(module: str, wrong: str) -> Answer:
     msg = (
-        f"the answer of this host is not one of {module}: {wrong}. Nothing of it is used. Look at the host: the module, "
-        "its Python, or whoever is root there, is not what it should be"
+        f"the answer of this host is not one of {module}: {wrong}. Nothing of it is used. Look at the host: the "
+        "module, its Python, or whoever is root there, is not what it should be"
     )
     return {"failed": True, "changed": False, "msg": _text.one_line(msg)}
 
@@ -150,9 +157,9 @@ def fits(value: t.Any, shape: t.Any) -> bool:
     if isinstance(shape, str):
         return CHECKS[shape](value)
     if isinstance(shape, Some):
-        if not isinstance(value, dict if shape.pairs else list):
-            return False
-        return all(fits(entry, shape.kind) for entry in (value.values() if shape.pairs else value))
+        if isinstance(value, dict) and shape.pairs:
+            return all(fits(entry, shape.kind) for entry in value.values())
+        return isinstance(value, list) and not shape.pairs and all(fits(entry, shape.kind) for entry in value)
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(
             fits(value[name.lstrip("?")], kind) if name.lstrip("?") in value else name[0] == "?"
@@ -181,8 +188,7 @@ def _one(value: t.Any, shape: t.Any, where: str) -> t.Iterator[str]:
         if not isinstance(value, dict if shape.pairs else list):
             yield f"{where} has to be {'a dict' if shape.pairs else 'a list'}, and is {_shown(value)}"
             return
-        entries = value.items() if shape.pairs else enumerate(value)
-        for key, entry in entries:
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
             yield from problems(entry, shape.kind, f"{where}[{key!r:.40}]")
     elif not isinstance(value, dict):
         yield f"{where or 'it'} has to be a dict, and is {_shown(value)}"

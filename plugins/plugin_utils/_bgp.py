@@ -254,4 +254,6 @@ def foreign(conf: str, mark: str) -> list[str]:
     lines = [line.strip() for line in conf.splitlines()]
     if any(mark in line for line in lines):
         return []
-    return [_text.one_line(line) for line in lines if line and not line.startswith(("!", "#")) and not STOCK.fullmatch(line)]
+    return [
+        _text.one_line(line) for line in lines if line and not line.startswith(("!", "#")) and not STOCK.fullmatch(line)
+    ]

@@ -5,8 +5,8 @@
 # Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 """The folder of public keys on the controller: a file for each host, which only that host's run writes.
 
-Ansible parses what lies in a folder that it takes its inventory from, and a file there is code: a template in it runs on
-the controller. It never looks into folders whose name begins with a dot, nor (unless it is told otherwise) into files
+Ansible parses what lies in a folder that it takes its inventory from, and a file there is code: a template in it runs
+on the controller. It never looks into folders whose name begins with a dot, nor (unless it is told otherwise) into files
 that end in .txt. Files are both."""
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ class Folder:
                 os.fchmod(handle, 0o644)
             os.replace(name, path)
         except OSError as exc:
-            raise VpnError(f"{path}: cannot be written: {exc.strerror}; see whether gateway_key_folder is right") from None
+            raise VpnError(
+                f"{path}: cannot be written: {exc.strerror}; see whether gateway_key_folder is right"
+            ) from None
 
 
 def parsed_by_ansible(path: Path, sources: t.Iterable[str], ignored: re.Pattern[bytes]) -> t.Optional[str]:
@@ -134,8 +136,8 @@ def parsed_by_ansible(path: Path, sources: t.Iterable[str], ignored: re.Pattern[
 
 def _same(path: Path, host: str, other: str) -> str:
     return (
-        f"{host}: the public key is that of {other}, and peers would take one host for the other. Where one is a copy of "
-        f"the other's disk, remove the raw key of {host}, with 'certutil -F -k CKAID', and {path}; then run it again"
+        f"{host}: the public key is that of {other}, and peers would take one host for the other. Where one is a copy "
+        f"of the other's disk, remove the raw key of {host}, with 'certutil -F -k CKAID', and {path}; then run it again"
     )
 
 

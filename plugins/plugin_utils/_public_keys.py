@@ -43,7 +43,9 @@ def checked(raw: t.Any, where: str, fields: t.Sequence[str] = FIELDS) -> Key:
         raise VpnError(f"{where}: is not a public key: a dict of {', '.join(fields)} is needed, not {_kind(raw)}")
     strange = [str(name) for name in raw if name not in fields]
     if strange:
-        raise VpnError(f"{where}: {strange[0]!r:.60} is not a field of a public key, which has {', '.join(fields)} alone")
+        raise VpnError(
+            f"{where}: {strange[0]!r:.60} is not a field of a public key, which has {', '.join(fields)} alone"
+        )
     for field in fields:
         value = raw.get(field)
         if not isinstance(value, str):
@@ -117,7 +119,8 @@ def pin(host: str, where: str, kept: t.Optional[Key], answered: Key) -> None:
         raise VpnError(
             f"{host}: the public key has changed, and nobody asked for a new one: {both}{details}. Nothing is written, "
             "and no peer trusts it. Look at the host itself, with 'ipsec showhostkey --list'. Where it was installed "
-            f"anew, or has lost its key, change its gateway_key_epoch and run route_based.vpn.rotate_keys, or remove {where}"
+            f"anew, or has lost its key, change its gateway_key_epoch and run route_based.vpn.rotate_keys, or remove "
+            f"{where}"
         )
     if kept["epoch"] != answered["epoch"] and kept["public_key"] == answered["public_key"]:
         raise VpnError(

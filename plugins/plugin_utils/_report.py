@@ -54,8 +54,8 @@ class Answers:
 
 
 def report(plan: _sites.Plan, answers: Answers, now: float) -> Entry:
-    """All of it: C(made), C(sites), C(links) and C(counts) of the links' states. Each text is one line that can be shown
-    anywhere."""
+    """All of it: C(made), C(sites), C(links) and C(counts) of the links' states. Each text is one line that can be
+    shown anywhere."""
     links = _managed(plan, answers)
     known = {
         (end["host"], link["conns"][number]) for link in links for number, end in enumerate((link["a"], link["b"]))
@@ -170,8 +170,8 @@ def _hosts(plan: _sites.Plan, answers: Answers) -> list[Entry]:
 
 
 def _outer(remote: t.Optional[str]) -> str:
-    """The outer address of a peer that nobody here manages. What is none is not shown as the name of an end: it could be
-    the name of another site."""
+    """The outer address of a peer that nobody here manages. What is none is not shown as the name of an end: it could
+    be the name of another site."""
     try:
         return str(ipaddress.ip_address(remote or ""))
     except ValueError:

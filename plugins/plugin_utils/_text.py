@@ -37,8 +37,8 @@ def one_line(value: t.Any, longest: int = LONGEST) -> str:
 
 
 def harmless_within(value: t.Any, name: t.Any = "") -> t.Any:
-    """The same of every text in a value, the names in it too. A message, which is what is called C(msg), is one line, as
-    a second line could pass for Ansible's own. ansible-core has dataclasses for errors and warnings."""
+    """The same of every text in a value, the names in it too. A message, which is what is called C(msg), is one line,
+    as a second line could pass for Ansible's own. ansible-core has dataclasses for errors and warnings."""
     if isinstance(value, str):
         return _BREAK.sub(" ", harmless(value)) if name == "msg" else harmless(value)
     if isinstance(value, dict):

@@ -7,7 +7,8 @@
 
 Ansible lets facts overrule the inventory and the defaults of roles, and every answer of a host, of whatever module, may
 hold facts, as a fact cache does. So a host could say where this machine writes files, or what the networks of all other
-hosts are. Here a fact with the name of a variable of this collection is refused, and no other one overrules anything."""
+hosts are. Here a fact with the name of a variable of this collection is refused, and no other one overrules
+anything."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ PREFIXES = ("vpn_", "gateway_", "__gateway_", "peer_sheet_")
 NAMES = frozenset(
     "site_hosts site_waves site_report site_drift site_rotate site_gate site_plan_anew site_hosts_done site_wave"
     " site_failure site_failures site_reasons site_done site_canaries site_key status_report status_info status_page"
-    " status_compared status_folder report teardown peer_view aws_tunnels aws_ping aws_ping_source aws_info aws_routes"
-    " aws_pings aws_problems inventory_hostname inventory_hostname_short inventory_dir inventory_file group_names".split()
+    " status_drift status_compared status_folder report teardown peer_view aws_tunnels aws_ping aws_ping_source"
+    " aws_info aws_routes aws_pings aws_problems inventory_hostname inventory_hostname_short inventory_dir"
+    " inventory_file group_names".split()
 )
 # What Ansible itself notes of a host.
 HARMLESS = "discovered_interpreter_"
@@ -44,9 +46,9 @@ def refused(host: str, facts: Variables) -> t.Optional[InputError]:
     if not names:
         return None
     reason = (
-        f"the facts of this host, which it has answered itself or which come from a fact cache, say {', '.join(names)}. "
-        "Facts may not say that, as they would overrule the inventory: set it there, forget the facts with --flush-cache, "
-        "and look at the host, as it may be hostile"
+        "the facts of this host, which it has answered itself or which come from a fact cache, say "
+        f"{', '.join(names)}. Facts may not say that, as they would overrule the inventory: set it there, forget the "
+        "facts with --flush-cache, and look at the host, as it may be hostile"
     )
     return InputError(host, "", "...", reason)
 

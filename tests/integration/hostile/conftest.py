@@ -103,7 +103,9 @@ class Site:
             **{"ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_DEVEL_WARNING": "0"},
         }
         if cache:
-            environment.update(ANSIBLE_CACHE_PLUGIN="jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION=str(self.path / "cache"))
+            environment.update(
+                ANSIBLE_CACHE_PLUGIN="jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION=str(self.path / "cache")
+            )
         bin_folder = Path(os.environ.get("HOSTILE_TOOLS", ROOT / ".venv/bin"))
         command = [str(bin_folder / "ansible-playbook"), "-i", str(self.inventory), playbook, *arguments]
         done = subprocess.run(

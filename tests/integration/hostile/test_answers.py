@@ -40,7 +40,9 @@ def test_a_malformed_answer_is_the_row_of_that_host(site: Site) -> None:
         table = done.stdout.partition("Show one table")[2].partition("PLAY RECAP")[0]
         assert re.search(r"link-2-3 +up ", table)
         assert re.search(r"link-1-2 +partly ", table)
-        assert re.search(r"berlin: .*(the answer of this host is not one of vpn_info|deserialization|MODULE FAILURE)", table)
+        assert re.search(
+            r"berlin: .*(the answer of this host is not one of vpn_info|deserialization|MODULE FAILURE)", table
+        )
         assert "berlin" in page
 
 

@@ -64,7 +64,10 @@ def test_keys_are_pinned_and_facts_of_our_modules_never_taken(site: Site) -> Non
 @pytest.mark.parametrize(
     ("lie", "said"),
     [
-        ({"ckaid": {"hosts": {"berlin": {"vpn_networks": "{{ lookup('pipe', 'touch MARK') }}"}}}}, "ckaid has to be a text"),
+        (
+            {"ckaid": {"hosts": {"berlin": {"vpn_networks": "{{ lookup('pipe', 'touch MARK') }}"}}}},
+            "ckaid has to be a text",
+        ),
         ({"ckaid": "../../x"}, "must be 40 hexadecimal digits"),
         ({"public_key": "0s\u202e" + "A" * 60}, "must be 0s and base64"),
     ],
