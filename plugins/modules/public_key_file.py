@@ -56,8 +56,8 @@ options:
   state:
     description:
       - With V(moved) the files that an earlier version has written, C(HOST.json) in the folder, or in C(vpn_keys)
-        beside it where its name is C(.vpn_keys), are checked and moved to where they belong. Nothing is moved where one of
-        them is not a public key.
+        beside it where its name is C(.vpn_keys), are checked and moved to where they belong. Nothing is moved where one
+        of them is not a public key.
     type: str
     choices: [present, absent, moved]
     default: present

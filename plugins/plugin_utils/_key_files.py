@@ -6,8 +6,8 @@
 """The folder of public keys on the controller: a file for each host, which only that host's run writes.
 
 Ansible parses what lies in a folder that it takes its inventory from, and a file there is code: a template in it runs
-on the controller. It never looks into folders whose name begins with a dot, nor (unless it is told otherwise) into files
-that end in .txt. Files are both."""
+on the controller. It never looks into folders whose name begins with a dot, nor (unless it is told otherwise) into
+files that end in .txt. The keys are in both."""
 
 from __future__ import annotations
 
