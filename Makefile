@@ -11,7 +11,7 @@ SHELL := /bin/bash
 VENV := .venv/stamp
 SCENARIOS ?= default
 SLOW_SCENARIOS ?= drift change versions hub_spoke limit rollback interrupt keys interop roadwarrior aws
-TEST := lint units sanity kernel libreswan labs
+TEST := lint units sanity hostile kernel libreswan labs
 
 .PHONY: help
 help: ## list the targets
@@ -62,6 +62,11 @@ kernel: $(VENV) ## run the device and route modules on the lab's kernel, with ea
 libreswan: $(VENV) ## run the conn modules against real libreswan 4.10 and 5.2, with faults
 	@echo "libreswan: ipsec_conn against real ones"
 	@tests/integration/libreswan/run
+
+.PHONY: hostile
+hostile: $(VENV) ## run the playbooks against gateways that lie, without a lab
+	@echo "hostile: gateways that answer what they like"
+	@.venv/bin/pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests/integration/hostile
 
 .PHONY: labs
 labs: $(VENV) ## test the lab itself: several at a time, killed ones, nothing left

@@ -32,6 +32,7 @@ NEEDS = {
     "lint": ["venv"],
     "units": ["venv"],
     "sanity": ["venv"],
+    "hostile": ["venv"],
     "kernel": ["venv", "lab"],
     "libreswan": ["venv", "lab"],
     "labs": ["venv", "lab"],

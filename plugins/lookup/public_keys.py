@@ -11,9 +11,10 @@ version_added: 0.1.0
 author:
   - route_based.vpn contributors (@route-based)
 description:
-  - Reads the raw public keys that the role P(route_based.vpn.gateway#role) keeps on the controller, a file of JSON for
-    each host. So a run with C(--limit), in batches, or with a host that does not answer has the keys of all peers.
-  - A host that has no file yet is left out. A file that is none of the role's is an error.
+  - Reads the raw public keys that M(route_based.vpn.public_key_file) keeps on the controller, a file for each host. So
+    a run with C(--limit), in batches, or with a host that does not answer has the keys of all peers.
+  - A host that has no file yet is left out. A file that is not the public key of its host is an error, as are two hosts
+    with one key.
 options:
   _terms:
     description:
@@ -31,7 +32,7 @@ options:
 EXAMPLES = r"""
 - name: Which key has east?
   ansible.builtin.debug:
-    msg: "{{ lookup('route_based.vpn.public_keys', 'east', folder=inventory_dir ~ '/vpn_keys') }}"
+    msg: "{{ lookup('route_based.vpn.public_keys', 'east', folder=inventory_dir ~ '/.vpn_keys') }}"
 """
 
 RETURN = r"""
@@ -49,7 +50,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import VpnError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _public_keys
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _key_files
 
 
 class LookupModule(LookupBase):
@@ -61,6 +62,6 @@ class LookupModule(LookupBase):
         """One dict of the keys that are there; AnsibleLookupError where a file is not what it should be."""
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [_public_keys.read(Path(self.get_option("folder")), terms)]
+            return [_key_files.Folder(Path(self.get_option("folder"))).read(terms)]
         except VpnError as exc:
             raise AnsibleLookupError(str(exc)) from None

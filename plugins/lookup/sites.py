@@ -16,6 +16,9 @@ description:
     the tunnels of a host.
   - A host with C(vpn_site_id) is a site. The variables are those that the role P(route_based.vpn.gateway#role)
     explains.
+  - The variables are read as the inventory and the command line say them. Facts of the hosts, such as those of a fact
+    cache, overrule none of them, and one with the name of a variable of this collection is a problem. A value may name
+    C(ansible_facts) itself, and is then as trustworthy as its host.
   - All problems of all hosts are in one error, each with host and variable. No host is spoken to, and no secret is
     shown.
   - Evaluate it once in a play, as P(route_based.vpn.gateway#role) does. It reads all variables of all hosts, for which
@@ -57,7 +60,7 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _site_checks, _sites
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _site_checks, _sites, _trust
 
 WANTED = (*_sites.VARIABLES, *_site_checks.VARIABLES)
 # What is read only where something needs it, as it may be a secret that comes from somewhere slow, or a template that
@@ -77,7 +80,8 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         known = variables or {}
         members = (name for group in terms for name in known["groups"].get(group, ()))
-        hosts, errors = self._read(known["hostvars"], dict.fromkeys(members))
+        with _trust.facts_apart():
+            hosts, errors = self._read(known["hostvars"], dict.fromkeys(members))
         plan, found = _sites.plan(hosts)
         plan, more = _site_checks.check(hosts, plan)
         errors += [*found, *more]
@@ -89,9 +93,11 @@ class LookupModule(LookupBase):
     def _read(self, hostvars: t.Any, names: t.Iterable[str]) -> tuple[dict[str, dict[str, t.Any]], list[InputError]]:
         """Of each host the variables that count, with their templates worked out."""
         hosts: dict[str, dict[str, t.Any]] = {}
-        errors = []
+        errors: list[InputError] = []
         for name in names:
             raw, found = hostvars.raw_get(name), {}
+            facts = _trust.facts_of(raw)
+            errors += [error for error in (_trust.refused(name, facts),) if error]
             for option in WANTED:
                 needs = NEEDED_BY.get(option)
                 if option not in raw or (
@@ -99,7 +105,7 @@ class LookupModule(LookupBase):
                 ):
                     continue
                 try:
-                    found[option] = self._worked_out(raw[option], raw, hostvars)
+                    found[option] = self._worked_out(raw[option], _trust.with_facts_below(raw, facts), hostvars)
                 except AnsibleError as exc:
                     errors.append(InputError(name, option, "...", f"cannot be worked out: {exc}"))
             hosts[name] = found

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _text
 
 if t.TYPE_CHECKING:
     from ansible_collections.route_based.vpn.plugins.plugin_utils._tunnels import Item, Tunnel
@@ -229,20 +230,21 @@ def _merged(lists: t.Iterable[t.Sequence[str]]) -> dict[str, list[str]]:
 
 def problems(summary: str, sessions: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     """What is wrong with sessions that ought to be established, for people. C(summary) is what C(vtysh -c 'show bgp
-    summary json') printed, C(sessions) the C(neighbors) of parts()."""
+    summary json') printed, C(sessions) the C(neighbors) of parts(). The host may print anything."""
     try:
         told = json.loads(summary or "{}")
-    except ValueError:
-        return [f"FRR does not tell its sessions: {summary.strip()[:200]}"]
-    peers = {address: peer for family in told.values() for address, peer in (family or {}).get("peers", {}).items()}
+        families = [family or {} for family in told.values()]
+        peers = {address: peer for family in families for address, peer in family.get("peers", {}).items()}
+        states = {address: peer.get("state") for address, peer in peers.items()}
+    except (AttributeError, ValueError, RecursionError):
+        return [f"FRR does not tell its sessions: {_text.one_line(summary, 200)}"]
     found = []
     for session in sessions:
         label = f"{session['name']}: BGP session with {session['neighbor']}"
-        peer = peers.get(session["neighbor"])
-        if peer is None:
+        if session["neighbor"] not in states:
             found.append(f"{label} is not known to FRR; is bgpd running?")
-        elif peer.get("state") != "Established":
-            found.append(f"{label} is {peer.get('state')}, not established")
+        elif states[session["neighbor"]] != "Established":
+            found.append(f"{label} is {_text.one_line(states[session['neighbor']], 40)}, not established")
     return found
 
 
@@ -252,4 +254,6 @@ def foreign(conf: str, mark: str) -> list[str]:
     lines = [line.strip() for line in conf.splitlines()]
     if any(mark in line for line in lines):
         return []
-    return [line for line in lines if line and not line.startswith(("!", "#")) and not STOCK.fullmatch(line)]
+    return [
+        _text.one_line(line) for line in lines if line and not line.startswith(("!", "#")) and not STOCK.fullmatch(line)
+    ]

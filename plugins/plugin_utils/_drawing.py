@@ -13,6 +13,7 @@ import math
 import typing as t
 
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _drawing_layout
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _text as _texts
 from ansible_collections.route_based.vpn.plugins.plugin_utils._drawing_layout import SITE_STATES, Entry, Label, Node
 
 #: In the order in which links are drawn: what needs a look lies on top.
@@ -20,8 +21,6 @@ LINK_STATES = ("up", "planned", "unknown", "partly", "down")
 LEGEND = {"peer": "unmanaged"}
 #: Pixels: wide enough for "unreachable" and a number of five digits.
 LEGEND_COLUMN, LEGEND_WIDTH = 150, 770
-# What no XML document may hold.
-CONTROL = {code: None for code in range(32) if chr(code) not in "\n\t"}
 
 # A state is told by colour and by dashes or shape. Each rule begins with the class of the root, as a <style> counts for
 # the whole page that the drawing stands in. Paper is white.
@@ -177,7 +176,7 @@ def mermaid(sites: t.Sequence[Entry], links: t.Sequence[Entry]) -> str:
     for name, its_id in ids.items():
         before, after = shapes.get(name, ("[[", "]]"))
         # Mermaid's own way to write a character, so that it ends no label and is no markup.
-        label = "".join(x if x.isalnum() or x in " -_.:/" else f"#{ord(x)};" for x in name)
+        label = "".join(x if x.isalnum() or x in " -_.:/" else f"#{ord(x)};" for x in _texts.harmless(name))
         lines.append(f'  {its_id}{before}"{label}"{after}')
     rank = {name: index for index, name in enumerate(ids)}
     for link in sorted(links, key=lambda link: (sorted(rank[end] for end in link["ends"]), link["name"])):
@@ -192,4 +191,4 @@ def _state(link: Entry) -> str:
 
 def _text(value: t.Any) -> str:
     """For an element or an attribute, whatever an inventory or a program's message holds."""
-    return html.escape(str(value).translate(CONTROL))
+    return html.escape(_texts.harmless(str(value)))

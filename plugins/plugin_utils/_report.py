@@ -9,10 +9,11 @@ its ends. Pure."""
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import time
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _links, _rollout, _sites
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _answers, _links, _rollout, _sites, _text
 
 Entry = dict[str, t.Any]
 NOT_ASKED, UNREACHABLE, MISSING, LOADED, ESTABLISHED = "not asked", "unreachable", "missing", "loaded", "established"
@@ -21,11 +22,15 @@ UNMANAGED = "unmanaged"
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """Who was asked, what vpn_info answered by host, and what the modules foretold by host in check mode."""
+    """Who was asked, what vpn_info answered by host, and what the modules foretold by host in check mode. Whatever a
+    host answers counts for that host alone: one that is malformed is none."""
 
     hosts: t.Sequence[str]
     infos: t.Mapping[str, Entry]
     foretold: t.Mapping[str, t.Sequence[Entry]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "infos", {host: _answers.to_report(info) for host, info in self.infos.items()})
 
     def view(self, host: str, conn: str) -> tuple[Entry, t.Optional[Entry]]:
         """How a host sees a conn, for the report, and all that it said of it."""
@@ -49,7 +54,8 @@ class Answers:
 
 
 def report(plan: _sites.Plan, answers: Answers, now: float) -> Entry:
-    """All of it: C(made), C(sites), C(links) and C(counts) of the links' states."""
+    """All of it: C(made), C(sites), C(links) and C(counts) of the links' states. Each text is one line that can be
+    shown anywhere."""
     links = _managed(plan, answers)
     known = {
         (end["host"], link["conns"][number]) for link in links for number, end in enumerate((link["a"], link["b"]))
@@ -60,7 +66,16 @@ def report(plan: _sites.Plan, answers: Answers, now: float) -> Entry:
     for link in links:
         del link["conns"]
         counts[link["state"]] = counts.get(link["state"], 0) + 1
-    return {"made": _time(now), "sites": _hosts(plan, answers), "links": links, "counts": counts}
+    found: Entry = _shown({"made": _time(now), "sites": _hosts(plan, answers), "links": links, "counts": counts})
+    return found
+
+
+def _shown(value: t.Any) -> t.Any:
+    if isinstance(value, str):
+        return _text.one_line(value)
+    if isinstance(value, dict):
+        return {name: _shown(entry) for name, entry in value.items()}
+    return [_shown(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def _managed(plan: _sites.Plan, answers: Answers) -> list[Entry]:
@@ -84,7 +99,7 @@ def _lone(host: str, conn: Entry, answers: Answers) -> Entry:
     """A tunnel whose other end nobody here manages, or a server with its clients."""
     a, found = answers.view(host, conn["name"])
     clients = not conn["remote"] and conn["loaded"]
-    far = f"clients of {conn['name']}" if clients else conn["remote"] or "?"
+    far = f"clients of {conn['name']}" if clients else _outer(conn["remote"])
     b = {"host": far, "state": UNMANAGED, "bytes_in": None, "bytes_out": None, "mtu": None, "since": None}
     # A server without clients is as it should be.
     waits = clients and a["state"] == LOADED
@@ -154,15 +169,29 @@ def _hosts(plan: _sites.Plan, answers: Answers) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry["id"])
 
 
-def drift(results: t.Iterable[Entry]) -> list[str]:
+def _outer(remote: t.Optional[str]) -> str:
+    """The outer address of a peer that nobody here manages. What is none is not shown as the name of an end: it could
+    be the name of another site."""
+    try:
+        return str(ipaddress.ip_address(remote or ""))
+    except ValueError:
+        return f"? ({remote})" if remote else "?"
+
+
+def drift(results: t.Any) -> list[str]:
     """What a run would change, a line each, from the results of vti_tunnel, vti_route and ipsec_conn in check mode."""
     lines = []
-    for result in results:
+    for result in results if isinstance(results, (list, tuple)) else ():
+        if not isinstance(result, dict):
+            lines.append(f"an answer of this host is not a dict but a {type(result).__name__}")
+            continue
         if result.get("failed"):
             lines.append(str(result.get("msg")))
         for kind, word in (("tunnels", "device"), ("routes", "route"), ("rules", "rule"), ("conns", "conn")):
             for entry in result.get(kind) or ():
-                if entry["action"] != "kept":
+                if not _answers.fits(entry, _answers.ITEM):
+                    lines.append(f"an answer of this host has an entry in {kind} that is none")
+                elif entry["action"] != "kept":
                     why = f" ({'; '.join(entry['reasons'])})" if entry.get("reasons") else ""
                     lines.append(f"{word} {entry['name']} would be {entry['action']}{why}")
     return lines

@@ -12,6 +12,7 @@ import json
 
 import pytest
 from ansible.module_utils import basic
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _answers
 
 
 def call(monkeypatch, module, kernel, check=False, **arguments):
@@ -31,7 +32,16 @@ def run(monkeypatch, module, check=False, silent=False, **arguments):
     monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _self, text: warnings.append(text))
     with contextlib.redirect_stdout(output), pytest.raises(SystemExit):
         module.main()
-    return {} if silent else {**json.loads(output.getvalue()), "warnings": warnings}
+    return {} if silent else {**taken(module, json.loads(output.getvalue())), "warnings": warnings}
+
+
+def taken(module, answer):
+    """The answer, which the controller has to take as one of this module: whole, where it is no failure."""
+    found = _answers.received(module.__name__.rpartition(".")[2], answer)
+    if not answer.get("failed") and "changed" in answer:
+        assert found == {"failed": False, "changed": False, **answer}
+    assert answer.get("msg", "") in found.get("msg", "")
+    return answer
 
 
 def twice(monkeypatch, module, kernel, **arguments):

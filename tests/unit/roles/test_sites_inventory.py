@@ -13,6 +13,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -30,15 +31,15 @@ PLAY = [
 ]
 
 
-def run(work: Path, hosts: dict[str, t.Any], *arguments: str, **common: t.Any) -> str:
+def run(work: Path, hosts: dict[str, t.Any], *arguments: str, play: t.Any = None, **common: t.Any) -> str:
     """What Ansible says to a play over these hosts, without any connection."""
-    inventory, play = work / "hosts.yml", work / "play.yml"
+    inventory, path = work / "hosts.yml", work / "play.yml"
     inventory.write_text(yaml.safe_dump({"gateways": {"hosts": hosts, "vars": common}}))
-    play.write_text(yaml.safe_dump(PLAY))
+    path.write_text(yaml.safe_dump(play or PLAY))
     tree = subprocess.run([str(ROOT / "tests/tree")], check=True, capture_output=True, text=True).stdout.strip()
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": tree, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(work)}
     environment["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
-    command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory), str(play), *arguments]
+    command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory), str(path), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout + done.stderr
 
@@ -85,3 +86,22 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
     ):
         assert problem in said
     assert MASTER not in said
+
+
+@pytest.mark.parametrize("name", ["behind", "vpn_networks"])
+def test_a_fact_cache_overrules_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Neither a variable of ours, which is refused, nor what the value of one is made of."""
+    hosts = {
+        host: {"vpn_site_id": n, "vpn_address": f"192.0.2.{n}", "behind": [f"10.0.{n}.0/24"]}
+        for n, host in enumerate("ab", start=1)
+    }
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "jsonfile")
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path / "cache"))
+    fact = {"ansible.builtin.set_fact": {name: ["8.8.8.0/24"], "cacheable": True}}
+    run(tmp_path, hosts, "--limit", "a", play=[{"hosts": "a", "gather_facts": False, "tasks": [fact]}])
+    said = run(tmp_path, hosts, vpn_networks="{{ behind }}")
+    assert "8.8.8.0/24" not in said
+    if name == "behind":
+        assert [x["routes"] for x in tunnels(said, "b")] == [["10.0.1.0/24"]]
+    else:
+        assert "- a: the facts of this host, which it has answered itself or which come from a fact cache, say" in said

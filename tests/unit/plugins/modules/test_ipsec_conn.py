@@ -14,6 +14,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import _files as c
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
 from fakes.conns import SECRETS, host, text  # noqa: F401  the fixture
+from fakes.module import taken
 
 
 def test_create(host):
@@ -524,7 +525,7 @@ def run_main(monkeypatch, capsys, host, **params) -> dict:
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, *args, **more: "/usr/sbin/ipsec")
     with pytest.raises(SystemExit):
         ipsec_conn.main()
-    return json.loads(capsys.readouterr().out)
+    return taken(ipsec_conn, json.loads(capsys.readouterr().out))
 
 
 def test_main(host, monkeypatch, capsys):

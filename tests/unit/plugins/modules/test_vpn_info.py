@@ -19,6 +19,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 from ansible_collections.route_based.vpn.plugins.modules import vpn_info
+from fakes.module import taken
 from fakes.pluto import VERSIONS, FakePluto
 
 ENDS = {"left": "192.0.2.1", "right": "192.0.2.2", "mark": "5/0xffffffff"}
@@ -61,7 +62,7 @@ def run(fake, monkeypatch, capsys):
         monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, args: fake.run(args))
         with pytest.raises(SystemExit):
             vpn_info.main()
-        return json.loads(capsys.readouterr().out)
+        return taken(vpn_info, json.loads(capsys.readouterr().out))
 
     return run
 

@@ -83,7 +83,9 @@ def test_nothing_breaks_out() -> None:
     assert {element.tag.removeprefix(SVG) for element in ElementTree.fromstring(text).iter()} == set(
         "svg style g path circle polygon rect text title".split()
     )
-    assert titles(text, "links") == [f"<b>: {HOSTILE} - b, unknown\n[31m</title>", "b:</svg>: b - </svg>, up"][::-1]
+    assert (
+        titles(text, "links") == [f"<b>: {HOSTILE} - b, unknown\n\\x1b[31m</title>", "b:</svg>: b - </svg>, up"][::-1]
+    )
     assert titles(text, "nodes")[0] == f"{HOSTILE}: site 1, planned"
     mermaid = _drawing.mermaid(sites, links)
     assert '  s1["#60;script#62;alert#40;#34;1#34;#41;#60;/script#62; #38; #39;x#39;"]\n' in mermaid

@@ -348,7 +348,7 @@ def test_defaults_are_those_of_the_role() -> None:
         # A host has no AS number unless it says one.
         if name not in ("folder", "asn"):
             assert value == str(role[f"gateway_{variable}"]) == str(documented[name]["default"])
-    assert role["gateway_key_folder"] == "{{ inventory_dir }}/vpn_keys"
+    assert role["gateway_key_folder"] == "{{ inventory_dir }}/.vpn_keys"
     assert peer_views([tunnel(ike=documented["ike"]["default"], esp=documented["esp"]["default"])], "w") == peer_views(
         [tunnel()], "w"
     )
