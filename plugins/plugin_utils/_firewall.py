@@ -65,7 +65,7 @@ def parts(
     pools: t.Sequence[tuple[str, str]] = (),
 ) -> dict[str, t.Any]:
     """From checked tunnels (and servers of roadwarriors), the routes of vti_route and pairs of a pool's network and its
-    device, a dict of C(rules) (C(device), C(direction), C(rule)), C(sessions) (rules that let in what the tunnels need),
+    device, a dict of C(rules) (C(device), C(direction), C(rule)), C(sessions) (rules that let in what tunnels need),
     C(mss) (C(devices) of one C(mtu), and the segment sizes C(4) and C(6)), and C(ways): what is guarded, as C(network)
     and C(device)."""
     by_mtu: dict[int, list[str]] = {}
