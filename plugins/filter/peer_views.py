@@ -101,7 +101,8 @@ _value:
     - C(secret_bytes) is the length of the tunnel's own secret, and null where it is derived, or there is none.
     - C(mark), C(interface) and C(conn) are what the peer may take for its end.
     - C(bgp) is null, or the BGP session, with C(our_as) and C(your_as), C(neighbor), which is the peer's inner address,
-      C(hold_time) and C(keepalive) in seconds, C(bfd), C(bfd_interval) in milliseconds and C(bfd_multiplier).
+      C(hold_time) and C(keepalive) in seconds, C(bfd), C(bfd_interval) in milliseconds, C(bfd_multiplier),
+      C(maximum_prefix), C(ttl_security), and whether there is a C(password).
     - C(options) are the other keywords of the conn of the host.
   type: list
   elements: dict

@@ -61,6 +61,12 @@ options:
         C(tx_carrier_errors) of the device where it finds no SA.
     type: float
     default: 0
+  firewall:
+    description:
+      - The program that loads the firewall's table from the file C(.nft) beside it, as the role
+        P(route_based.vpn.gateway#role) deploys it. It is asked for RV(firewall) where that file is there.
+    type: path
+    default: /usr/local/libexec/route_based_vpn/firewall
 seealso:
   - module: route_based.vpn.ipsec_conn
 """
@@ -84,6 +90,12 @@ EXAMPLES = r"""
   route_based.vpn.vpn_info:
     names: [site-b]
     wait_established: 30
+
+- name: Expect that the firewall of the role is in place
+  route_based.vpn.vpn_info:
+    names: []
+  register: vpn
+  failed_when: vpn.firewall is none or vpn.firewall.problems | length > 0
 
 - name: Expect that every peer answers through its tunnel within 3 seconds
   route_based.vpn.vpn_info:
@@ -326,6 +338,27 @@ devices:
       type: dict
       sample: {rx_packets: 5, tx_packets: 5, rx_bytes: 420, tx_bytes: 420, rx_errors: 0, tx_errors: 0, rx_dropped: 0,
                tx_dropped: 0, tx_collisions: 0, tx_carrier_errors: 0}
+firewall:
+  description: The nftables table of the role.
+  returned: where the role has one on this host, else null
+  type: dict
+  contains:
+    state:
+      description:
+        - V(loaded) is what the role has loaded, V(missing) no table, V(changed) one that something else has changed,
+          V(outdated) one from before the file of the role was written, and V(unknown) one that nothing is remembered
+          to be compared with.
+      type: str
+      sample: loaded
+    watched:
+      description: Whether the service runs that loads a missing or changed table again.
+      type: bool
+      sample: true
+    problems:
+      description: What is wrong with it, and what to do, for people.
+      type: list
+      elements: str
+      sample: []
 routes:
   description: The routes of M(route_based.vpn.vti_route) in all tables (protocol 157).
   returned: success
@@ -343,6 +376,7 @@ routes:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.route_based.vpn.plugins.module_utils import (
     _deps,
+    _firewall_state,
     _info,
     _netlink,
     _pluto,
@@ -372,7 +406,8 @@ def look(module: AnsibleModule) -> None:
         entry.update(last_error=error.text if error else None, last_error_at=error.time if error else None)
         result.append(entry)
     devices = _info.device_list(kernel, result)
-    module.exit_json(changed=False, conns=result, devices=devices, routes=_info.our_routes(kernel))
+    firewall = _firewall_state.look(module.run_command, module.params["firewall"])
+    module.exit_json(changed=False, conns=result, devices=devices, routes=_info.our_routes(kernel), firewall=firewall)
 
 
 def main() -> None:
@@ -382,6 +417,7 @@ def main() -> None:
             "wait_established": {"type": "int", "default": 0},
             "log_seconds": {"type": "int", "default": 3600},
             "ping": {"type": "float", "default": 0},
+            "firewall": {"type": "path", "default": _firewall_state.PROGRAM},
         },
         supports_check_mode=True,
     )

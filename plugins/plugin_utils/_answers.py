@@ -94,6 +94,7 @@ ANSWERS: dict[str, dict[str, t.Any]] = {
         "devices": Some(
             {**DEVICE, "index": NUMBER, "master": TEXT, "counters": Some(NUMBER, True), "conns": Some(TEXT)}
         ),
+        "firewall": ({"state": TEXT, "watched": TRUTH, "problems": Some(TEXT)}, NOTHING),
         "routes": Some(ROUTE),
     },
     "vpn_preflight": {
@@ -106,7 +107,7 @@ ANSWERS: dict[str, dict[str, t.Any]] = {
     },
     "vti_tunnel": {"tunnels": Some(ITEM), "mtus": Some(NUMBER, True)},
     "vti_route": {"routes": Some(ITEM), "rules": Some(ITEM)},
-    "ipsec_conn": {"conns": Some(ITEM), "file": TEXT, "secrets_file": TEXT},
+    "ipsec_conn": {"conns": Some(ITEM), "file": TEXT, "secrets_file": TEXT, "secrets_read": TRUTH},
     "ipsec_hostkey": {
         **{"type": TEXT, "action": TEXT, "removed": Some(TEXT), "?ckaid": TEXT, "?keyword": TEXT, "?public_key": TEXT},
     },
@@ -148,7 +149,7 @@ def to_report(info: t.Any) -> Answer:
     """What the report reads of what vpn_info answered, or why there is nothing of it."""
     if not isinstance(info, dict):
         return _malformed("vpn_info", f"it is not a dict but a {type(info).__name__}")
-    shape = {"conns": Some(READ)}
+    shape = {"conns": Some(READ), "?firewall": ({"problems": Some(TEXT)}, NOTHING)}
     return info if "conns" not in info or fits(info, shape) else _malformed("vpn_info", next(problems(info, shape)))
 
 
@@ -178,7 +179,7 @@ def fits(value: t.Any, shape: t.Any) -> bool:
 
 def problems(value: t.Any, shape: t.Any, where: str = "") -> t.Iterator[str]:
     """What of a value is not of its shape, each with the place where it stands."""
-    shapes = shape if type(shape) is tuple else (shape,)
+    shapes = shape if isinstance(shape, tuple) and not isinstance(shape, Some) else (shape,)
     found: list[str] = []
     for one in shapes:
         found = list(_one(value, one, where))

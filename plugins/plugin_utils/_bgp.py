@@ -24,6 +24,10 @@ STOCK = re.compile(
     r"(log syslog|hostname|frr version|frr defaults|service integrated-vtysh-config|no ipv6 forw)\b.*|end|exit"
 )
 AS_MAX = 4294967295
+# More than a site or a company network has, and few enough that neither memory nor the kernel's tables suffer.
+PREFIX_MAX_DEFAULT = 1000
+# What FRR writes and reads back unchanged. The kernel takes 80 bytes (TCP_MD5SIG_MAXKEYLEN).
+PASSWORD = re.compile(r"[!-~]{8,80}")
 # Each option of a tunnel's bgp: its type, its default, and for numbers what they may be.
 OPTIONS: dict[str, tuple[type, t.Any, t.Optional[tuple[int, int]]]] = {
     "remote_as": (int, None, (1, AS_MAX)),
@@ -38,6 +42,9 @@ OPTIONS: dict[str, tuple[type, t.Any, t.Optional[tuple[int, int]]]] = {
     "med": (int, None, (0, _values.U32_MAX)),
     "prepend": (int, 0, (0, 10)),
     "advertise": (list, None, None),
+    "maximum_prefix": (int, PREFIX_MAX_DEFAULT, (1, _values.U32_MAX)),
+    "password": (str, "", None),
+    "ttl_security": (bool, False, None),
 }
 
 
@@ -81,6 +88,10 @@ def _value(item: Item, option: str, raw: dict[str, t.Any]) -> t.Any:
         item.refuse(f"bgp.{option}", type(value).__name__, "has the wrong type")
     elif limits and not limits[0] <= value <= limits[1]:
         item.refuse(f"bgp.{option}", value, f"is out of range: {limits[0]} to {limits[1]}")
+    elif option == "password" and not PASSWORD.fullmatch(value):
+        item.refuse(
+            "bgp.password", "...", "must be 8 to 80 printable ASCII characters without blanks; choose another one"
+        )
     elif option == "advertise":
         where = f"bgp.{option}"
         return [item.check(f"{where}[{number}]", str(entry), _values.network) for number, entry in enumerate(value)]
@@ -142,14 +153,15 @@ def parts(tunnels: t.Sequence[Tunnel], settings: t.Mapping[str, t.Any]) -> dict[
         reason = "is no IPv4 address: say gateway_bgp_router_id, an IPv4 address that no other router has"
         errors.append(InputError("bgp", "gateway_bgp_router_id", router_id, reason))
     neighbors = [_session(tunnel, asn, networks) for tunnel in found]
-    errors += _twice(neighbors)
+    config = [str(line) for line in settings.get("config") or []]
+    errors += [*_twice(neighbors), *_ttl_problems(neighbors, config)]
     if errors:
         raise InputErrors(errors)
     return {
         "asn": asn,
         "router_id": router_id,
         "maximum_paths": paths,
-        "config": list(settings.get("config") or []),
+        "config": config,
         "neighbors": neighbors,
         "networks": _merged([neighbor["advertise"] for neighbor in neighbors]),
     }
@@ -222,6 +234,21 @@ def _twice(neighbors: t.Sequence[dict[str, t.Any]]) -> t.Iterator[InputError]:
             yield InputError(f"tunnel {neighbor['name']!r}", "bgp.neighbor", neighbor["neighbor"], reason)
 
 
+def _ttl_problems(neighbors: t.Sequence[dict[str, t.Any]], config: t.Sequence[str]) -> t.Iterator[InputError]:
+    """FRR takes ttl-security for a peer in another AS that is one hop away."""
+    for neighbor in neighbors:
+        if not neighbor["ttl_security"]:
+            continue
+        label, option = f"tunnel {neighbor['name']!r}", "bgp.ttl_security"
+        if neighbor["remote_as"] == neighbor["own_as"]:
+            reason = f"must not be set for a peer of the same AS ({neighbor['own_as']}); leave it out"
+            yield InputError(label, option, True, reason)
+        words = ["neighbor", neighbor["neighbor"], "ebgp-multihop"]
+        if any(line.split()[:3] == words for line in config):
+            reason = "contradicts ebgp-multihop in gateway_bgp_config; remove one of the two"
+            yield InputError(label, option, True, reason)
+
+
 def _merged(lists: t.Iterable[t.Sequence[str]]) -> dict[str, list[str]]:
     """All that any neighbour is told, in the order of the lists, by family."""
     every = dict.fromkeys(network for networks in lists for network in networks)
@@ -235,7 +262,7 @@ def problems(summary: str, sessions: t.Sequence[t.Mapping[str, t.Any]]) -> list[
         told = json.loads(summary or "{}")
         families = [family or {} for family in told.values()]
         peers = {address: peer for family in families for address, peer in family.get("peers", {}).items()}
-        states = {address: peer.get("state") for address, peer in peers.items()}
+        states = {address: str(peer.get("state")) for address, peer in peers.items()}
     except (AttributeError, ValueError, RecursionError):
         return [f"FRR does not tell its sessions: {_text.one_line(summary, 200)}"]
     found = []
@@ -243,6 +270,9 @@ def problems(summary: str, sessions: t.Sequence[t.Mapping[str, t.Any]]) -> list[
         label = f"{session['name']}: BGP session with {session['neighbor']}"
         if session["neighbor"] not in states:
             found.append(f"{label} is not known to FRR; is bgpd running?")
+        elif "PfxCt" in states[session["neighbor"]]:
+            limit = f"bgp.maximum_prefix={session.get('maximum_prefix')}"
+            found.append(f"{label} is closed, as the peer sent more prefixes than {limit}; raise it, or ask the peer")
         elif states[session["neighbor"]] != "Established":
             found.append(f"{label} is {_text.one_line(states[session['neighbor']], 40)}, not established")
     return found
@@ -254,6 +284,6 @@ def foreign(conf: str, mark: str) -> list[str]:
     lines = [line.strip() for line in conf.splitlines()]
     if any(mark in line for line in lines):
         return []
-    return [
-        _text.one_line(line) for line in lines if line and not line.startswith(("!", "#")) and not STOCK.fullmatch(line)
-    ]
+    found = [line for line in lines if line and not line.startswith(("!", "#")) and not STOCK.fullmatch(line)]
+    # The lines are shown to people.
+    return [_text.one_line(re.sub(r"\b(password|key|key-string|md5)(( \d)? )\S.*", r"\1\2...", line)) for line in found]

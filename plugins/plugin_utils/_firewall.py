@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _values
@@ -22,6 +23,9 @@ Way = tuple[Network, str]
 DIRECTIONS = ("in", "out")
 # Bytes of an IP and a TCP header without options.
 HEADERS = {4: 40, 6: 60}
+BGP_PORT = 179
+# BFD to a neighbour on the same link, and to one that FRR takes for several hops away.
+BFD_PORTS = (3784, 4784)
 
 
 def rule(value: t.Any) -> dict[str, str]:
@@ -61,19 +65,40 @@ def parts(
     pools: t.Sequence[tuple[str, str]] = (),
 ) -> dict[str, t.Any]:
     """From checked tunnels (and servers of roadwarriors), the routes of vti_route and pairs of a pool's network and its
-    device, a dict of C(rules) (C(device), C(direction), C(rule)), C(mss) (C(devices) of one C(mtu), and the segment
-    sizes C(4) and C(6)), and C(ways): what is guarded, as C(network) and C(device)."""
+    device, a dict of C(rules) (C(device), C(direction), C(rule)), C(sessions) (rules that let in what tunnels need),
+    C(mss) (C(devices) of one C(mtu), and the segment sizes C(4) and C(6)), and C(ways): what is guarded, as C(network)
+    and C(device)."""
     by_mtu: dict[int, list[str]] = {}
     for tunnel in tunnels:
         by_mtu.setdefault(tunnel["mtu"], []).append(tunnel["interface"])
     return {
         "rules": [{"device": tunnel["interface"], **rule(value)} for tunnel in tunnels for value in tunnel["firewall"]],
+        "sessions": [rule for tunnel in tunnels for rule in _sessions(tunnel)],
         "mss": [
             {"mtu": mtu, "devices": devices, "size4": mtu - HEADERS[4], "size6": mtu - HEADERS[6]}
             for mtu, devices in sorted(by_mtu.items())
         ],
         "ways": [{"network": str(network), "device": device} for network, device in _guarded(routes, pools)],
     }
+
+
+def _sessions(tunnel: dict[str, t.Any]) -> t.Iterator[str]:
+    """What has to be let in for a tunnel beside IKE and ESP on their usual ports, each from its one sender."""
+    port = str(tunnel.get("options", {}).get("leftikeport", ""))
+    if re.fullmatch(r"[1-9][0-9]{0,4}", port) and int(port) < 65536:
+        sender = f"{_from(tunnel['remote'])} " if "remote" in tunnel else ""
+        yield f'{sender}udp dport {port} counter accept comment "IKE"'
+    session = tunnel.get("bgp")
+    if session:
+        sender = f'iifname "{tunnel["interface"]}" {_from(session["neighbor"])}'
+        yield f'{sender} tcp dport {BGP_PORT} counter accept comment "BGP"'
+        if session["bfd"]:
+            ports = ", ".join(map(str, BFD_PORTS))
+            yield f'{sender} udp dport {{ {ports} }} counter accept comment "BFD"'
+
+
+def _from(address: t.Any) -> str:
+    return f"{'ip6' if _values.family(str(address)) == 6 else 'ip'} saddr {address}"
 
 
 def _guarded(routes: Routes, pools: t.Sequence[tuple[str, str]]) -> list[Way]:

@@ -214,9 +214,10 @@ def _first(*values: t.Optional[int]) -> t.Optional[int]:
 
 def _bgp_view(session: t.Mapping[str, t.Any], host: Host) -> dict[str, t.Any]:
     """A BGP session, with 0 for an own AS number that neither tunnel nor host says."""
-    words = ("hold_time", "keepalive", "bfd", "bfd_interval", "bfd_multiplier")
+    words = ("hold_time", "keepalive", "bfd", "bfd_interval", "bfd_multiplier", "maximum_prefix", "ttl_security")
     numbers = {"our_as": session["local_as"] or host.asn, "your_as": session["remote_as"]}
-    return {**numbers, "neighbor": session["neighbor"], **{word: session[word] for word in words}}
+    more = {word: session[word] for word in words}
+    return {**numbers, "neighbor": session["neighbor"], "password": bool(session["password"]), **more}
 
 
 def _proposals(tunnel: _tunnels.Tunnel, host: Host, pfs: bool) -> dict[str, dict[str, str]]:

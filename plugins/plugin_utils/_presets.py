@@ -73,8 +73,8 @@ PRESETS = {
         # interval 10, retries 3 of the XML: the first probe after 10 s, gone 20 s later, see probes().
         dpd_delay=10,
         dpd_timeout=15,
-        # 64512 is the default of an Amazon side ASN; hold_time 30 of the XML.
-        bgp={"remote_as": 64512, "hold_time": 30, "keepalive": 10},
+        # 64512 is the default of an Amazon side ASN; hold_time 30 of the XML. A transit gateway tells 5,000 routes.
+        bgp={"remote_as": 64512, "hold_time": 30, "keepalive": 10, "maximum_prefix": 5000},
         inside=("169.254.0.0", "169.254.255.255"),
         # Constraints of TunnelInsideCidr.
         reserved=(*(f"169.254.{number}.0/30" for number in range(6)), "169.254.169.252/30"),
@@ -83,6 +83,8 @@ PRESETS = {
             f"{AWS_DOCS}/AWSEC2/latest/APIReference/API_VpnTunnelOptionsSpecification.html",
             f"{AWS_DOCS}/vpn/latest/s2svpn/VPNTunnels.html",
             f"{AWS_DOCS}/vpn/latest/s2svpn/CGRequirements.html",
+            # Routes advertised from a transit gateway to a customer gateway device.
+            f"{AWS_DOCS}/vpn/latest/s2svpn/vpn-limits.html",
             # MTU of each cipher: what is left of 1500 bytes.
             f"{AWS_DOCS}/vpn/latest/s2svpn/cgw-best-practice.html",
         ),

@@ -162,7 +162,7 @@ def _hosts(plan: _sites.Plan, answers: Answers) -> list[Entry]:
             "state": "up" if answered else "unreachable" if asked else "planned",
             "address": site.address if site else None,
             "networks": list(site.networks) if site else [],
-            "problems": [said] if said else [],
+            "problems": [*([said] if said else []), *(info.get("firewall") or {}).get("problems", ())],
             "drift": drift(answers.foretold[host]) if host in answers.foretold else None,
         }
         entries.append(entry)

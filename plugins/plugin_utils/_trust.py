@@ -24,10 +24,10 @@ Variables = t.Mapping[str, t.Any]
 PREFIXES = ("vpn_", "gateway_", "__gateway_", "peer_sheet_")
 NAMES = frozenset(
     "site_hosts site_waves site_report site_drift site_rotate site_gate site_plan_anew site_hosts_done site_wave"
-    " site_failure site_failures site_reasons site_done site_canaries site_key status_report status_info status_page"
-    " status_drift status_compared status_folder report teardown peer_view aws_tunnels aws_ping aws_ping_source"
-    " aws_info aws_routes aws_pings aws_problems inventory_hostname inventory_hostname_short inventory_dir"
-    " inventory_file group_names".split()
+    " site_failure site_failures site_reasons site_done site_back site_canaries site_key status_report status_info"
+    " status_page status_drift status_compared status_folder report teardown peer_view aws_tunnels aws_ping"
+    " aws_ping_source aws_info aws_routes aws_pings aws_problems inventory_hostname inventory_hostname_short"
+    " inventory_dir inventory_file group_names".split()
 )
 # What Ansible itself notes of a host.
 HARMLESS = "discovered_interpreter_"

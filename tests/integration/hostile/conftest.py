@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
 import sys
 import typing as t
@@ -67,7 +66,9 @@ class Site:
         for number, name in enumerate(hosts, start=1):
             folder = self.path / "hosts" / name
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / "tests/integration/hostile/interpreter", folder / "python")
+            program = folder / "python"
+            program.write_text(f"#!{sys.executable}\n" + (ROOT / "tests/integration/hostile/interpreter").read_text())
+            program.chmod(0o755)
             entries[name] = {
                 **{"vpn_site_id": number, "vpn_address": f"192.0.2.{number}", "vpn_networks": [f"10.0.{number}.0/24"]},
                 **{"ansible_python_interpreter": str(folder / "python"), "ansible_remote_tmp": str(folder / "tmp")},

@@ -17,7 +17,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _main_conf,
     _pluto,
 )
-from fakes.pluto import VERSIONS, FakePluto
+from fakes.pluto import FakePluto
 
 SECRETS = [{"ids": ["@a", "@b"], "psk": "a secret of the test"}]
 
@@ -88,13 +88,13 @@ class Host:
         return {name: conn.serial for name, conn in self.pluto.conns.items()}
 
 
-@pytest.fixture(params=VERSIONS)
-def host(request, tmp_path, monkeypatch):
+def host_in(tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host in a folder of the test."""
     monkeypatch.setattr(_conn_memory, "FOLDERS", (str(tmp_path / "run-memory"), str(tmp_path / "memory")))
     monkeypatch.setattr(_main_conf, "MAIN", str(tmp_path / "ipsec.conf"))
     monkeypatch.setattr(_conn_file, "MAIN_SECRETS", str(tmp_path / "ipsec.secrets"))
     monkeypatch.setattr(_pluto, "PID_FILE", str(tmp_path / "pluto.pid"))
-    host = Host(tmp_path, request.param)
+    host = Host(tmp_path, version)
     pluto_init = _pluto.Pluto.__init__
     monkeypatch.setattr(
         _pluto.Pluto, "__init__", lambda self, run, *rest: pluto_init(self, run, None, str(tmp_path / "proc"))

@@ -13,7 +13,7 @@ from ansible.module_utils import basic
 from ansible_collections.route_based.vpn.plugins.module_utils import _files as conf
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
-from fakes.conns import SECRETS, host, text  # noqa: F401  the fixture
+from fakes.conns import SECRETS, text
 from fakes.module import taken
 
 

@@ -22,7 +22,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _pluto,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
-from fakes.conns import SECRETS, host, text  # noqa: F401  the fixture
+from fakes.conns import SECRETS, text
 
 OTHER = [{"ids": ["@a", "@b"], "psk": "another secret"}]
 MOVED = text(1).replace("right=192.0.2.1\n", "right=192.0.2.99\n")

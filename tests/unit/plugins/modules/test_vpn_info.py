@@ -10,6 +10,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible_collections.route_based.vpn.plugins.module_utils import (
     _devices,
+    _firewall_state,
     _info,
     _main_conf,
     _ping,
@@ -131,6 +132,61 @@ def test_nobody_is_asked_by_default(run, fake, monkeypatch):
     assert [conn["ping"] for conn in run()["conns"]] == [None, None]
 
 
+@pytest.fixture
+def firewall(tmp_path):
+    """A program that prints what is in the file state, and its table beside it."""
+    program = tmp_path / "firewall"
+    program.write_text("")
+    program.chmod(0o755)
+    (tmp_path / "firewall.nft").write_text("table")
+    return program
+
+
+@pytest.mark.parametrize(
+    ("said", "watched", "state", "problems"),
+    [
+        ("loaded", True, "loaded", []),
+        ("loaded", False, "loaded", ["does not run, so the nftables table stays away"]),
+        ("missing", True, "missing", ["table inet route_based_vpn is missing: nothing holds back clear packets"]),
+        ("missing", False, "missing", ["is missing", "does not run"]),
+        ("changed", True, "changed", ["was changed by something else than the role"]),
+        ("outdated", True, "outdated", ["is older than its file"]),
+        ("unknown", True, "unknown", ["cannot be compared"]),
+        ("anything\nelse", True, "unknown", ["cannot be compared"]),
+        ("", True, "unknown", ["cannot be compared"]),
+    ],
+)
+def test_a_missing_or_changed_table_is_a_problem(run, fake, firewall, monkeypatch, said, watched, state, problems):
+    plain = fake.run
+
+    def command(args):
+        if args[0] == str(firewall):
+            assert args[1:] == ["--state", f"{firewall}.nft"]
+            return (0 if said else 1), f"{said}\n", ""
+        if args[0] == "systemctl":
+            assert args[-1] == _firewall_state.WATCH
+            return (0 if watched else 3), "", ""
+        return plain(args)
+
+    monkeypatch.setattr(fake, "run", command)
+    found = run(names=[], firewall=str(firewall))["firewall"]
+    assert (found["state"], found["watched"], len(found["problems"])) == (state, watched, len(problems))
+    for text, problem in zip(problems, found["problems"], strict=True):
+        assert text in problem
+        assert "run the playbook site" in problem
+
+
+def test_without_the_roles_firewall_there_is_nothing_to_tell(run, tmp_path):
+    assert run(names=[], firewall=str(tmp_path / "none"))["firewall"] is None
+
+
+def test_a_table_without_its_program_is_a_problem(run, fake, firewall, monkeypatch):
+    firewall.unlink()
+    monkeypatch.setattr(fake, "run", lambda args: (3, "", ""))
+    found = run(names=[], firewall=str(firewall))["firewall"]
+    assert (found["state"], found["watched"], len(found["problems"])) == ("unknown", False, 2)
+
+
 def test_names_are_shown_in_their_order_loaded_or_not(run):
     conns = run(names=["b", "nosuch"])["conns"]
     assert [(conn["name"], conn["loaded"]) for conn in conns] == [("b", True), ("nosuch", False)]
@@ -148,6 +204,13 @@ def test_every_documented_field_is_returned(run, fake, monkeypatch):
     assert set(found) == set(documented)
     assert set(found["device"]) == set(documented["device"]["contains"])
     assert set(found["sas"][0]) == set(documented["sas"]["sample"][0])
+
+
+def test_every_documented_field_of_the_firewall_is_returned(run, firewall):
+    import yaml
+
+    documented = yaml.safe_load(vpn_info.RETURN)["firewall"]["contains"]
+    assert set(_firewall_state.look(lambda args: (0, "loaded", ""), str(firewall))) == set(documented)
 
 
 def test_waiting_fails_at_once_for_a_conn_that_is_not_loaded(run):

@@ -26,7 +26,7 @@ CONN = {
     "ping": {"address": "10.99.0.2", "answered": True, "ms": 1.5},
 }
 LISTED = {**DEVICE, "index": 7, "master": "", "counters": {"rx_bytes": 1}, "conns": ["x"]}
-INFO = {"changed": False, "conns": [CONN], "devices": [LISTED], "routes": [ROUTE]}
+INFO = {"changed": False, "conns": [CONN], "devices": [LISTED], "firewall": None, "routes": [ROUTE]}
 
 
 def changed(path: str, value: t.Any) -> dict[str, t.Any]:
@@ -128,6 +128,8 @@ PLAN = _sites.Plan(tuple(_sites.Site(n, name, f"192.0.2.{n}", f"192.0.2.{n}") fo
         changed("conns.0.name", ["x"]),
         changed("conns.0.device.mtu", "x"),
         changed("conns.0.routes", [{}]),
+        changed("firewall", {"problems": "x"}),
+        changed("firewall", "x"),
     ],
 )
 @pytest.mark.parametrize("foretold", [None, 1, [1], [{"tunnels": [1]}], [{"conns": [{"action": "x"}]}]])

@@ -62,6 +62,9 @@ def test_defaults() -> None:
         "med": None,
         "prepend": 0,
         "advertise": ["10.0.1.0/24"],
+        "maximum_prefix": 1000,
+        "password": "",
+        "ttl_security": False,
         "accept": ["10.100.0.0/16"],
         "name": "cloud-1",
         "interface": "vti101",
@@ -97,6 +100,10 @@ BAD = [
     ({"bgp": {"remote_as": 1, "prepend": 11}}, "bgp.prepend=11: is out of range: 0 to 10"),
     ({"bgp": {"remote_as": 1, "neighbor": "x"}}, "bgp.neighbor='x': is not an IPv4 or IPv6 address"),
     ({"bgp": {"remote_as": 1, "advertise": ["10.0.0.1/8"]}}, "bgp.advertise[0]='10.0.0.1/8': has host bits set"),
+    ({"bgp": {"remote_as": 1, "maximum_prefix": 0}}, "bgp.maximum_prefix=0: is out of range: 1 to 4294967295"),
+    ({"bgp": {"remote_as": 1, "maximum_prefix": "9"}}, "bgp.maximum_prefix='str': has the wrong type"),
+    ({"bgp": {"remote_as": 1, "ttl_security": 1}}, "bgp.ttl_security='int': has the wrong type"),
+    ({"bgp": {"remote_as": 1, "password": 12345678}}, "bgp.password='int': has the wrong type"),
     ({"addresses": ["10.9.0.1/24"]}, "bgp.neighbor=None: is required, as no entry of addresses is a /30"),
     ({"addresses": ["10.9.0.1/240"]}, "addresses[0]='10.9.0.1/240': is not an address"),
     ({"addresses": []}, "bgp.neighbor=None: is required"),
@@ -114,6 +121,45 @@ def test_what_is_refused(changes: dict[str, t.Any], message: str) -> None:
         _tunnels.normalise([tunnel(**changes)])
     assert message in str(caught.value)
     assert "gateway_tunnels[0] ('cloud-1')" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["short-7", "x" * 81, "two words of it", "a\nneighbor x", "a\tb-secret", "p\u00e4sswort-x", "secret\x00-x", ""],
+)
+def test_a_password_that_frr_cannot_be_given_is_refused_and_not_shown(password: str) -> None:
+    with pytest.raises(InputErrors) as caught:
+        _tunnels.normalise([tunnel(bgp={"remote_as": 1, "password": password})])
+    assert "bgp.password='...': must be 8 to 80 printable ASCII characters without blanks" in str(caught.value)
+    assert not password or password not in str(caught.value)
+
+
+def test_a_password_is_in_no_message_about_other_options() -> None:
+    """Whatever else is refused, also in the settings of the host."""
+    bad = tunnel(bgp={"remote_as": 1, "password": "not-a-secret-1", "prepend": 99, "nosuch": 1})
+    with pytest.raises(InputErrors) as caught:
+        _tunnels.normalise([bad])
+    assert "not-a-secret-1" not in str(caught.value)
+    good = tunnel(bgp={"remote_as": 65010, "password": "not-a-secret-1", "ttl_security": True})
+    with pytest.raises(InputErrors) as caught:
+        parts(good, tunnel(2, bgp={"remote_as": 1, "neighbor": "169.254.11.1", "password": "not-a-secret-2"}))
+    assert "not-a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("remote_as", "config", "message"),
+    [
+        (65010, [], "must not be set for a peer of the same AS"),
+        (64512, ["router bgp 65010", " neighbor 169.254.11.1 ebgp-multihop 3"], "contradicts ebgp-multihop"),
+    ],
+)
+def test_ttl_security_where_frr_does_not_take_it(remote_as: int, config: list[str], message: str) -> None:
+    with pytest.raises(InputErrors, match=message) as caught:
+        parts(tunnel(bgp={"remote_as": remote_as, "ttl_security": True}), config=config)
+    assert "tunnel 'cloud-1': bgp.ttl_security=True" in str(caught.value)
+    assert parts(tunnel(bgp={"remote_as": remote_as}), config=config)
+    other = [line.replace("169.254.11.1", "169.254.99.1") for line in config]
+    assert parts(tunnel(bgp={"remote_as": 64512, "ttl_security": True}), config=other)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +235,15 @@ CASES = {
         ],
         {"maximum_paths": 2, "config": ["ip prefix-list mine seq 5 permit any"]},
     ),
+    "limits": (
+        [
+            tunnel(
+                bgp={"remote_as": 64512, "maximum_prefix": 50, "password": 'not!a"secret\\#1', "ttl_security": True}
+            ),
+            tunnel(2, bgp={"remote_as": 64512, "local_as": 65020, "password": "not-a-secret-2", "bfd": True}),
+        ],
+        {},
+    ),
     "ipv6": (
         [tunnel(addresses=["fd00::2/126"], routes=["fd00:100::/32"], bgp={"remote_as": 1, "neighbor": "fd00::1"})],
         {"networks": ["fd00:1::/64"]},
@@ -218,6 +273,12 @@ def test_problems() -> None:
     assert bgp_problems.bgp_problems(told, sessions) == [
         "cloud-2: BGP session with 169.254.12.1 is Active, not established"
     ]
+    peers["169.254.12.1"]["state"] = "Idle (PfxCt)"
+    told = json.dumps({"ipv4Unicast": {"peers": peers}})
+    assert bgp_problems.bgp_problems(told, sessions) == [
+        "cloud-2: BGP session with 169.254.12.1 is closed, as the peer sent more prefixes than "
+        "bgp.maximum_prefix=1000; raise it, or ask the peer"
+    ]
     assert len(bgp_problems.bgp_problems("", sessions)) == 2
     assert bgp_problems.bgp_problems("Exiting: failed to connect to any daemons.", sessions) == [
         "FRR does not tell its sessions: Exiting: failed to connect to any daemons."
@@ -232,6 +293,11 @@ def test_problems() -> None:
         ("frr version 8.4.4\nfrr defaults traditional\nhostname west\nservice integrated-vtysh-config\n!\nend\n", []),
         ("router ospf\n network 10.0.0.0/8 area 0\n", ["router ospf", "network 10.0.0.0/8 area 0"]),
         ("route-map route_based_vpn-a-in permit 10\nrouter ospf\n", []),
+        # The lines are shown, and may hold somebody's secret.
+        (
+            "router bgp 1\n neighbor 10.0.0.1 password Secret of mine\n ip ospf message-digest-key 1 md5 Secret\n",
+            ["router bgp 1", "neighbor 10.0.0.1 password ...", "ip ospf message-digest-key 1 ..."],
+        ),
     ],
 )
 def test_what_somebody_else_wrote(conf: str, lines: list[str]) -> None:

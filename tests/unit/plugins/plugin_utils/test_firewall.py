@@ -7,11 +7,16 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
+import jinja2
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.route_based.vpn.plugins.filter.firewall_sets import firewall_sets
+from ansible_collections.route_based.vpn.plugins.module_utils import _devices
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _firewall
+
+ROLE = Path(__file__).parents[4] / "roles/gateway"
 
 WAYS = [
     {"network": "10.0.0.0/8", "device": "vti01"},
@@ -82,6 +87,7 @@ def test_parts() -> None:
             {"device": "vti01", "rule": "tcp dport 6666 drop", "direction": "in"},
             {"device": "vti03", "rule": "udp dport { 1, 2 } drop", "direction": "out"},
         ],
+        "sessions": [],
         "mss": [
             {"mtu": 1300, "devices": ["vti03"], "size4": 1260, "size6": 1240},
             {"mtu": 1400, "devices": ["vti01", "vti02"], "size4": 1360, "size6": 1340},
@@ -93,6 +99,72 @@ def test_parts() -> None:
             {"network": "10.9.0.0/24", "device": "vti03"},
         ],
     }
+
+
+def session(neighbor: str, bfd: bool = False) -> dict[str, t.Any]:
+    """The bgp of a checked tunnel, as far as the firewall cares."""
+    return {"bgp": {"neighbor": neighbor, "bfd": bfd}}
+
+
+def sessions(*tunnels: dict[str, t.Any]) -> list[str]:
+    """The rules that let in what the tunnels need."""
+    whole = [{"interface": f"vti0{n}", "mtu": 1400, "firewall": [], **x} for n, x in enumerate(tunnels, start=1)]
+    return t.cast("list[str]", _firewall.parts(whole, [])["sessions"])
+
+
+def test_each_session_is_let_in_from_its_neighbour_by_its_device_alone() -> None:
+    found = sessions(session("169.254.11.1"), session("fd00::1", bfd=True), {"bgp": None}, {})
+    assert found == [
+        'iifname "vti01" ip saddr 169.254.11.1 tcp dport 179 counter accept comment "BGP"',
+        'iifname "vti02" ip6 saddr fd00::1 tcp dport 179 counter accept comment "BGP"',
+        'iifname "vti02" ip6 saddr fd00::1 udp dport { 3784, 4784 } counter accept comment "BFD"',
+    ]
+
+
+def test_an_ike_port_of_ones_own_is_let_in() -> None:
+    peer = {"remote": "192.0.2.2", "options": {"leftikeport": "4501"}}
+    assert sessions(peer, {"options": {"leftikeport": "4502"}}) == [
+        'ip saddr 192.0.2.2 udp dport 4501 counter accept comment "IKE"',
+        'udp dport 4502 counter accept comment "IKE"',
+    ]
+    for port in ("0", "65536", "4501; flush ruleset", "yes", ""):
+        assert sessions({**peer, "options": {"leftikeport": port}}) == []
+
+
+def table(policy: str) -> str:
+    """The table as the template has it for a tunnel with BGP and BFD."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROLE / "templates"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    tunnel = {"interface": "vti01", "mtu": 1400, "firewall": [], **session("169.254.11.1", bfd=True)}
+    return environment.get_template("firewall.nft.j2").render(
+        __gateway_parts={"firewall": _firewall.parts([tunnel], [])},
+        __gateway_sets=_firewall.sets(WAYS, []),
+        gateway_firewall_policy=policy,
+        gateway_firewall_input=["tcp dport 22 accept"],
+    )
+
+
+def test_policy_drop_lets_in_what_the_host_and_its_sessions_need() -> None:
+    """Before what is dropped, and only from where it may come."""
+    text = table("drop")
+    chain = text.partition("chain input {")[2].partition('counter comment "dropped"')[0]
+    for line in (
+        'udp sport 67 udp dport 68 counter accept comment "DHCP"',
+        'ip6 daddr fe80::/10 udp dport 546 counter accept comment "DHCPv6"',
+        'iifname "vti01" ip saddr 169.254.11.1 tcp dport 179 counter accept comment "BGP"',
+        'iifname "vti01" ip saddr 169.254.11.1 udp dport { 3784, 4784 } counter accept comment "BFD"',
+        "meta l4proto { icmp, icmpv6 } accept",
+        "tcp dport 22 accept",
+    ):
+        assert chain.count(line) == 1
+    # Nobody behind a tunnel gives the host an address.
+    others = f"meta iifgroup != {{ {_devices.GROUP}, {_devices.GROUP + 1} }}"
+    assert [line.strip().startswith(others) for line in chain.splitlines() if '"DHCP' in line] == [True, True]
+    assert '"BGP"' not in table("accept")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_golden_sheets(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_form_of_sheets(case: str) -> None:
     text = golden(case)
-    assert SECRET not in text
+    assert SECRET.partition("-the-")[0] not in text
     assert text.isascii()
     assert [line for line in text.splitlines() if len(line) > 100 or line != line.rstrip()] == []
     assert "\n\n\n\n" not in text

@@ -26,6 +26,8 @@ TUNNEL: dict[str, t.Any] = {
     "psk": "NOT_a_real_secret.of_tunnel_one_",
 }
 
+AWS_BGP = {"remote_as": 64512, "hold_time": 30, "keepalive": 10, "maximum_prefix": 5000}
+
 
 def tunnel(**changes: t.Any) -> dict[str, t.Any]:
     """A tunnel with some options changed; an option set to ... is left out."""
@@ -35,7 +37,7 @@ def tunnel(**changes: t.Any) -> dict[str, t.Any]:
 @pytest.mark.parametrize(
     ("preset", "values", "lifetimes", "bgp"),
     [
-        ("aws", (10, 15, 1446), ("28800s", "3600s"), {"remote_as": 64512, "hold_time": 30, "keepalive": 10}),
+        ("aws", (10, 15, 1446), ("28800s", "3600s"), AWS_BGP),
         ("azure", (15, 30, 1390), ("28800s", "27000s"), {"remote_as": 65515, "hold_time": 180, "keepalive": 60}),
         ("gcp", (10, 15, 1406), ("36000s", "10800s"), {"hold_time": 60, "keepalive": 20}),
     ],
@@ -82,7 +84,7 @@ def test_what_the_user_writes_wins() -> None:
     )
     found = _presets.filled({**own, "preset": "aws"})
     assert found.pop("options") == {"ikelifetime": "28800s", "salifetime": "1800s", "mobike": "no"}
-    assert found.pop("bgp") == {"remote_as": 64513, "keepalive": 3, "hold_time": 30}
+    assert found.pop("bgp") == {"remote_as": 64513, "keepalive": 3, "hold_time": 30, "maximum_prefix": 5000}
     assert found == {key: value for key, value in own.items() if key not in ("options", "bgp")}
 
 

@@ -62,6 +62,15 @@ def test_a_link_with_both_views() -> None:
     assert report["counts"] == {"up": 1, "planned": 2}
 
 
+@pytest.mark.parametrize("firewall", [None, {"state": "missing", "watched": True, "problems": ["it is missing"]}])
+def test_what_is_wrong_with_the_firewall_of_a_gateway(firewall: t.Optional[dict[str, t.Any]]) -> None:
+    told = {"a": {"conns": [], "firewall": firewall}, "b": {"conns": []}}
+    sites = _report.report(PLAN, _report.Answers(["a", "b"], told, {}), 1795471500)["sites"]
+    found = {site["name"]: (site["state"], site["problems"]) for site in sites}
+    assert found["a"] == ("up", ["it is missing"] if firewall else [])
+    assert found["b"] == ("up", [])
+
+
 def test_states() -> None:
     up, loaded = conn("link-1-2"), conn("link-1-2", established=False)
     assert states({"a": [up], "b": [loaded], "c": []})["link-1-2"] == "partly"
