@@ -66,13 +66,13 @@ libreswan: $(VENV) ## run the conn modules against real libreswan 4.10 and 5.2, 
 .PHONY: hostile
 hostile: $(VENV) ## run the playbooks against gateways that lie, without a lab
 	@echo "hostile: gateways that answer what they like"
-	@.venv/bin/pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests/integration/hostile
+	@.venv/bin/pytest -q -c tests/integration/pytest.ini tests/integration/hostile
 
 .PHONY: labs
 labs: $(VENV) ## test the lab itself: several at a time, killed ones, nothing left
 	@echo "labs: labs that stay, and their end"
 	@tests/lab/prepare
-	@.venv/bin/pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests/integration/lab
+	@.venv/bin/pytest -q -c tests/integration/pytest.ini tests/integration/lab
 
 .PHONY: native
 native: $(VENV) ## scenario default on a machine whose own kernel has VTI and podman, which the lab's guest is

@@ -46,7 +46,7 @@ def conn(name: str, **more: t.Any) -> dict[str, t.Any]:
 
 def info(*conns: dict[str, t.Any]) -> dict[str, t.Any]:
     """What vpn_info answers."""
-    return {"changed": False, "conns": list(conns), "devices": [], "routes": []}
+    return {"changed": False, "conns": list(conns), "devices": [], "firewall": None, "routes": []}
 
 
 @dataclasses.dataclass
