@@ -73,3 +73,17 @@ def test_what_is_shown_can_do_no_harm(site: Site) -> None:
     listed = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=60, check=True)
     found = json.loads(listed.stdout)
     assert sorted(found["gateways"]["hosts"]) == sorted(NAMES)
+
+
+def test_the_page_takes_the_place_of_nothing_but_a_file(site: Site) -> None:
+    """Ansible would put a file there; where root gave /dev/null, the machine would lose it."""
+    os.mkfifo(site.path / "device")
+    arguments = ("-e", "site_drift=false", "-e")
+    done = site.run("route_based.vpn.status", *arguments, f"site_report={site.path}/device")
+    assert done.returncode == 2
+    assert f"site_report={site.path}/device: it is there and no file" in done.stdout
+    assert (site.path / "device").is_fifo()
+    assert site.calls("berlin") == []
+    before = site.files()
+    assert site.run("route_based.vpn.status", *arguments, "site_report=").returncode == 0
+    assert site.files() == before
