@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -21,9 +20,9 @@ from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-#: What closing a checkpoint leaves in the folder: the jobs of Ansible, the lock of those who watch, and what _memory
-#: keeps there.
-KEPT = ("async", "watch.lock", "loaded")
+#: What closing a checkpoint leaves in the folder: what _memory keeps there, and the program of the unit, which may still
+#: be running. Its archive is one of watch-*.zip.
+KEPT = ("loaded", "watch.json", "watch.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +55,8 @@ class Checkpoint:
 
     @property
     def expired(self) -> bool:
-        """Whether the time is up. Another boot has another clock, and nobody who waits."""
-        return bool(self.deadline) and self.boot == boot() and time.monotonic() >= self.deadline
+        """Whether the time is up. Another boot has another clock, and nobody who could confirm."""
+        return bool(self.deadline) and (self.boot != boot() or time.monotonic() >= self.deadline)
 
     @property
     def lives(self) -> bool:
@@ -88,27 +87,6 @@ class Folder:
             os.chmod(self.path, 0o700)
         except OSError as exc:
             raise StoreError(f"the folder of the checkpoint cannot be made, nothing was changed: {exc}") from exc
-
-    def clear_jobs(self) -> None:
-        """Remove what Ansible keeps of those who have watched, unless one still does."""
-        with self._watch(fcntl.LOCK_EX) as alone:
-            if alone:
-                shutil.rmtree(os.path.join(self.path, "async"), ignore_errors=True)
-
-    def watching(self) -> contextlib.AbstractContextManager[bool]:
-        """For whoever watches, so that clear_jobs() leaves the files of the job alone. Several may watch."""
-        return self._watch(fcntl.LOCK_SH)
-
-    @contextlib.contextmanager
-    def _watch(self, kind: int) -> t.Iterator[bool]:
-        """Taken at once or, which is no reason not to go on, not at all."""
-        with contextlib.ExitStack() as stack:
-            taken = False
-            with contextlib.suppress(OSError):
-                path = os.path.join(self.path, "watch.lock")
-                fcntl.flock(stack.enter_context(open(path, "a", encoding="ascii")), kind | fcntl.LOCK_NB)
-                taken = True
-            yield taken
 
     def read(self) -> t.Optional[Checkpoint]:
         """The open checkpoint; None where there is none."""
@@ -158,7 +136,12 @@ class Folder:
         try:
             for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
                 path = os.path.join(self.path, name)
-                if name not in KEPT and os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
+                if (
+                    name not in KEPT
+                    and not name.startswith("watch-")
+                    and os.path.lexists(path)
+                    and (os.path.islink(path) or not os.path.isdir(path))
+                ):
                     os.unlink(path)
         except OSError as exc:
             raise StoreError(f"the checkpoint in {self.path} cannot be closed, and stays open: {exc}") from exc

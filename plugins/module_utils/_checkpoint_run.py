@@ -16,6 +16,7 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _checkpoint,
     _checkpoint_back,
     _checkpoint_owner,
+    _checkpoint_unit,
     _lock,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
@@ -29,10 +30,17 @@ Result = dict[str, t.Any]
 
 
 def opened(module: t.Any, folder: _checkpoint.Folder) -> Result:
-    """Note what there is."""
-    folder.clear_jobs()
+    """Note what there is, and have somebody watch."""
     with _lock.of(module, NAME):
+        before = folder.read()
         found = _checkpoint_back.note(module, folder, _deadline(module))
+        try:
+            if found.deadline:
+                _checkpoint_unit.start(module, folder.path)
+        except StoreError:
+            if not before or before.opened != found.opened:
+                folder.close()
+            raise
     return {"established": list(found.established), "opened": found.opened, "token": found.token}
 
 
@@ -55,6 +63,7 @@ def confirmed(module: t.Any, folder: _checkpoint.Folder) -> Result:
         if folder.was_closed(module.params["token"]) != "confirmed":
             _own(module, folder, "confirmed")
             folder.close(module.params["token"], "confirmed")
+            _checkpoint_unit.forget()
     return {}
 
 
@@ -89,6 +98,7 @@ def restored(module: t.Any, folder: _checkpoint.Folder) -> Result:
         done = _back(module, folder, found)
         if not module.check_mode:
             folder.close(token, "restored")
+            _checkpoint_unit.forget()
     return {"restored": done}
 
 
@@ -112,6 +122,7 @@ def removed(module: t.Any, folder: _checkpoint.Folder) -> Result:
             folder.close()
         done = _back(module, folder, _checkpoint_back.nothing(module))
     if not module.check_mode:
+        _checkpoint_unit.stop(module, folder.path)
         folder.remove()
     return {"restored": done}
 
@@ -123,23 +134,19 @@ def _back(module: t.Any, folder: _checkpoint.Folder, found: _checkpoint.Checkpoi
 
 
 def watched(module: t.Any, folder: _checkpoint.Folder) -> Result:
-    """Wait until the checkpoint is closed, or another run's, or its time is up."""
-    first = folder.read()
-    if first:
-        _checkpoint_owner.require(first, module.params["token"], "watched")
-    with folder.watching():
-        while _is_to_be_watched(module, folder.read()):
-            # What fails, because a module has the lock or pluto hangs, is tried again.
-            with contextlib.suppress(StoreError):
-                done = _back_if_expired(module, folder)
-                if done is not None:
-                    return {"restored": done}
-            time.sleep(RETRY if folder.gone_back() else LOOK)
+    """Wait until the checkpoint is closed or its time is up, whosever it is by then."""
+    while _is_to_be_watched(folder.read()):
+        # What fails, because a module has the lock or pluto hangs, is tried again.
+        with contextlib.suppress(StoreError):
+            done = _back_if_expired(module, folder)
+            if done is not None:
+                return {"restored": done}
+        time.sleep(RETRY if folder.gone_back() else LOOK)
     return {"restored": []}
 
 
-def _is_to_be_watched(module: t.Any, found: t.Optional[_checkpoint.Checkpoint]) -> bool:
-    return bool(found and found.deadline and found.token == module.params["token"])
+def _is_to_be_watched(found: t.Optional[_checkpoint.Checkpoint]) -> bool:
+    return bool(found and found.deadline)
 
 
 def _back_if_expired(module: t.Any, folder: _checkpoint.Folder) -> t.Optional[list[str]]:
@@ -151,7 +158,7 @@ def _back_if_expired(module: t.Any, folder: _checkpoint.Folder) -> t.Optional[li
     with _lock.held(NAME, LOOK):
         # It may have been confirmed, or given more time, in this very moment.
         found = folder.read()
-        if not found or not _is_to_be_watched(module, found) or not found.expired:
+        if not found or not _is_to_be_watched(found) or not found.expired:
             return None
         # That this cannot be noted is no reason to stay cut off.
         with contextlib.suppress(OSError):
@@ -160,6 +167,7 @@ def _back_if_expired(module: t.Any, folder: _checkpoint.Folder) -> t.Optional[li
         done = _back(module, folder, found)
         with contextlib.suppress(StoreError):
             folder.write(dataclasses.replace(found, deadline=0))
+        _checkpoint_unit.forget()
     return done
 
 

@@ -48,10 +48,15 @@ def replace(path: str, text: t.Optional[str]) -> None:
         if os.path.lexists(path):
             os.unlink(path)
         return
+    replace_bytes(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def replace_bytes(path: str, content: bytes) -> None:
+    """The same with bytes. Raises OSError."""
     handle, temporary = tempfile.mkstemp(prefix=".route_based_vpn-", dir=os.path.dirname(path))
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

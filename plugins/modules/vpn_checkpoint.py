@@ -37,8 +37,8 @@ options:
         confirmed. It fails where another run has a checkpoint open whose time is not up yet, unless O(take_over) names
         that run. After a reboot of the gateway, and when the gateway has gone back by itself, nobody is refused.
       - V(extended) sets the time anew, and fails where the gateway has gone back meanwhile.
-      - V(watched) waits until the checkpoint is closed, and goes back where its time is up before that. Run it with
-        C(async) and C(poll=0). It ends when another run takes the checkpoint over.
+      - V(watched) waits until the checkpoint is closed, and goes back where its time is up before that, or where the
+        gateway has been restarted since. The unit that V(opened) starts runs it, and nobody else has to.
       - V(confirmed) closes the checkpoint. It fails where the gateway has gone back meanwhile, and where the checkpoint
         of this run is not open any more.
       - V(restored) goes back now, and closes the checkpoint. Without an open one it does nothing, or fails where
@@ -51,8 +51,8 @@ options:
     required: true
   token:
     description:
-      - What O(state=opened) returned. O(state=extended), O(state=watched), O(state=confirmed) and O(state=restored)
-        fail without it, or with another one.
+      - What O(state=opened) returned. O(state=extended), O(state=confirmed) and O(state=restored) fail without
+        it, or with another one.
     type: str
     default: ""
   owner:
@@ -74,8 +74,11 @@ options:
     default: ""
   rollback_after:
     description:
-      - With O(state=opened) and O(state=extended), the number of seconds until the gateway goes back by itself,
-        provided that somebody watches. V(0) is never.
+      - With O(state=opened) and O(state=extended), the number of seconds until the gateway goes back by itself.
+        V(0) is never.
+      - With O(state=opened) the module writes, enables and starts the unit C(route-based-vpn-rollback.service), which
+        does that. It is started again when it is killed. When the gateway is restarted before the change was confirmed,
+        it goes back at boot. It is removed when the checkpoint is closed. A host without systemd is refused.
     type: int
     default: 0
   path:
@@ -130,23 +133,12 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Note what there is
+- name: Note what there is, and go back to it in ten minutes unless somebody confirms
   route_based.vpn.vpn_checkpoint:
     state: opened
     owner: alice@laptop
     rollback_after: 600
   register: checkpoint
-
-- name: Go back in ten minutes unless somebody confirms
-  route_based.vpn.vpn_checkpoint:
-    state: watched
-    token: "{{ checkpoint.token }}"
-  async: 700
-  poll: 0
-  vars:
-    # What is left of it there is cleared up the next time.
-    ansible_async_dir: /var/lib/route_based.vpn/async
-  changed_when: false
 
 - name: Change something
   ansible.builtin.import_role:
