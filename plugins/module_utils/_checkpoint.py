@@ -20,8 +20,8 @@ from ansible_collections.route_based.vpn.plugins.module_utils import _devices, _
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import StoreError
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-#: What closing a checkpoint leaves in the folder: what _memory keeps there, and the program of the unit, which may still
-#: be running. Its archive is one of watch-*.zip.
+#: What closing a checkpoint leaves in the folder: what _conn_memory keeps there, and the program of the unit, which may
+#: still be running. Its archive is one of watch-*.zip.
 KEPT = ("loaded", "watch.json", "watch.py")
 
 
