@@ -9,12 +9,16 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+#: What the kernel does later, it does within these.
+SETTLED_SECONDS = 5.0
 SYSCTLS = Path("/proc/sys/net/ipv4/conf")
 MODULES = "ansible_collections.route_based.vpn.plugins.modules"
 
@@ -45,6 +49,13 @@ def ip_json(arguments):
     return json.loads(sh(f"ip -j {arguments}") or "[]")
 
 
+def settled(shown):
+    """Whether each IPv6 address of a device that is up has its route, which the kernel makes a moment later."""
+    links = re.split(r"^(?=[0-9]+: )", shown, flags=re.MULTILINE)
+    up = [link for link in links if re.search(r"^[^<]*<[^>]*\bUP\b", link)]
+    return all(f"local {address} dev" in shown for link in up for address in re.findall(r"inet6 ([0-9a-f:]+)", link))
+
+
 class Kernel:
     """Runs modules in this process and looks at the result with iproute2."""
 
@@ -63,7 +74,14 @@ class Kernel:
         return json.loads(self.capsys.readouterr().out)
 
     def everything(self):
-        """All of the network namespace as text; one process, as a process costs more than what it reads here."""
+        """All of the network namespace as text, when the kernel has done all that it does later."""
+        end = time.monotonic() + SETTLED_SECONDS
+        while not settled(shown := self._now()) and time.monotonic() < end:
+            time.sleep(0.02)
+        return shown
+
+    def _now(self):
+        """One process, as a process costs more than what it reads here."""
         shown = batch("address show", "route show table all", "rule show", options="-d")
         shown += batch("route show table all", "rule show", options="-6")
         return shown + "".join(f"{path}: {path.read_text()}" for path in sorted(SYSCTLS.glob("*/*")) if readable(path))
