@@ -79,8 +79,12 @@ def test_two_do_not_see_each_other(link, tmp_path):
         lab("run", "sh", "-c", "echo two >/run/name", session=other)
         assert lab("run", "cat", "/run/name", session=link) == "one\n"
         assert ssh(other, "cat", "/run/name").stdout == "two\n"
-        cpus = [(path / "cpu").read_text() for path in (link, other)]
-        assert os.cpu_count() == 1 or cpus[0] != cpus[1]
+        ours = {(path / "cpu").resolve() for path in (link, other)}
+        cpus = {int(path.read_text()) for path in ours}
+        assert cpus <= os.sched_getaffinity(0)
+        # Each goes where the fewest are, and there may be labs of others.
+        if set(Path("/tmp").glob("vpn-lab.*/cpu")) == ours and len(os.sched_getaffinity(0)) > 1:
+            assert len(cpus) == 2
     finally:
         lab("down", other)
     assert ssh(link, "cat", "/run/name").stdout == "one\n"
