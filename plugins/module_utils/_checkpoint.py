@@ -117,7 +117,8 @@ class Folder:
                 if not os.path.isfile(path):
                     continue
                 copy = f"file{number}"
-                shutil.copyfile(path, os.path.join(self.path, copy))
+                with open(path, "rb") as file:
+                    _files.replace_bytes(os.path.join(self.path, copy), file.read())
                 kept.append(Kept(path, copy, os.stat(path).st_mode & 0o7777))
         except OSError as exc:
             raise StoreError(f"the checkpoint cannot be written to {self.path}: {exc}") from exc
@@ -131,23 +132,23 @@ class Folder:
             return file.read()
 
     def close(self, token: str = "", state: str = "") -> None:
-        """Forget the checkpoint, its note first: without it the rest means nothing. What became of it is kept for an
-        owner whose connection broke before the answer came. Raises StoreError where it stays."""
-        try:
-            for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
-                path = os.path.join(self.path, name)
-                if (
-                    name not in KEPT
-                    and not name.startswith("watch-")
-                    and os.path.lexists(path)
-                    and (os.path.islink(path) or not os.path.isdir(path))
-                ):
-                    os.unlink(path)
-        except OSError as exc:
-            raise StoreError(f"the checkpoint in {self.path} cannot be closed, and stays open: {exc}") from exc
+        """Forget the checkpoint, its note before the copies that it names. What becomes of it is written down before
+        that, for an owner who has to ask again, as his connection broke or this process was killed. Raises StoreError
+        where it stays."""
         if token:
             with contextlib.suppress(OSError):
                 _files.replace(self._closed, json.dumps([token, state]))
+        try:
+            for name in ["checkpoint.json", *sorted(os.listdir(self.path))]:
+                path = os.path.join(self.path, name)
+                if not (token and path == self._closed) and self._goes_with_checkpoint(name, path):
+                    _files.remove(path)
+        except OSError as exc:
+            raise StoreError(f"the checkpoint in {self.path} cannot be closed, and stays open: {exc}") from exc
+
+    @staticmethod
+    def _goes_with_checkpoint(name: str, path: str) -> bool:
+        return name not in KEPT and not name.startswith("watch-") and (os.path.islink(path) or not os.path.isdir(path))
 
     def was_closed(self, token: str) -> str:
         """Whether the checkpoint of this token was C(confirmed) or C(restored); empty where neither is known."""

@@ -60,10 +60,11 @@ def extended(module: t.Any, folder: _checkpoint.Folder) -> Result:
 def confirmed(module: t.Any, folder: _checkpoint.Folder) -> Result:
     """Close the checkpoint, and keep the change."""
     with _lock.of(module, NAME):
-        if folder.was_closed(module.params["token"]) != "confirmed":
+        # One that was killed while it closed the checkpoint is to be finished.
+        if folder.was_closed(module.params["token"]) != "confirmed" or folder.gone_back():
             _own(module, folder, "confirmed")
-            folder.close(module.params["token"], "confirmed")
-            _checkpoint_unit.forget()
+        folder.close(module.params["token"], "confirmed")
+        _checkpoint_unit.forget()
     return {}
 
 
@@ -93,6 +94,8 @@ def restored(module: t.Any, folder: _checkpoint.Folder) -> Result:
         found = folder.read()
         if not found:
             _refuse_closed(folder, token)
+            if not module.check_mode:
+                _checkpoint_unit.forget()
             return {"restored": []}
         _checkpoint_owner.require(found, token, "restored")
         done = _back(module, folder, found)

@@ -85,6 +85,7 @@ def _write(module: t.Any, folder: str) -> None:
     os.makedirs(os.path.dirname(link), exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.symlink(unit, link)
+    _files.sync_folder(os.path.dirname(link))
 
 
 def _code(folder: str) -> list[str]:
@@ -113,7 +114,7 @@ def forget() -> None:
     ends by itself. Raises nothing: without a checkpoint it ends at once, at each boot."""
     for path in reversed(_paths()):
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            _files.remove(path)
 
 
 def stop(module: t.Any, folder: str) -> None:

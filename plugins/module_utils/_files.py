@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import tempfile
 import typing as t
@@ -15,6 +17,8 @@ from ansible_collections.route_based.vpn.plugins.module_utils._errors import Sto
 
 #: The first line of a file that the module ipsec_conn wrote; it may overwrite and remove no other.
 HEADER = "# Managed by Ansible (route_based.vpn.ipsec_conn): edits are overwritten."
+#: How the names begin of files that are about to take the place of others.
+TEMPORARY = ".route_based_vpn-"
 
 
 def owned(text: str) -> bool:
@@ -45,15 +49,19 @@ def replace(path: str, text: t.Optional[str]) -> None:
     The temporary name begins with a dot and has no ending, so that libreswan's include never sees it. Raises OSError.
     """
     if text is None:
-        if os.path.lexists(path):
-            os.unlink(path)
+        remove(path)
         return
     replace_bytes(path, text.encode("utf-8", errors="surrogateescape"))
 
 
 def replace_bytes(path: str, content: bytes) -> None:
-    """The same with bytes. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(prefix=".route_based_vpn-", dir=os.path.dirname(path))
+    """The same with bytes. When it returns, a power cut takes neither the file nor its name away. Raises OSError."""
+    folder = os.path.dirname(path)
+    # One program at a time does this, so others' are of a run that was killed; they may hold secrets.
+    for leftover in glob.glob(os.path.join(glob.escape(folder), f"{TEMPORARY}*")):
+        with contextlib.suppress(OSError):
+            os.unlink(leftover)
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -61,8 +69,27 @@ def replace_bytes(path: str, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
+    sync_folder(folder)
+
+
+def remove(path: str) -> None:
+    """Remove a file or a link for good, where it is there. Raises OSError."""
+    if os.path.lexists(path):
+        os.unlink(path)
+        sync_folder(os.path.dirname(path))
+
+
+def sync_folder(folder: str) -> None:
+    """Have the names in a folder survive a power cut. That is not possible everywhere, and no reason to fail."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def stamp(path: str) -> str:
