@@ -63,6 +63,11 @@ libreswan: $(VENV) ## run the conn modules against real libreswan 4.10 and 5.2, 
 	@echo "libreswan: ipsec_conn against real ones"
 	@tests/integration/libreswan/run
 
+.PHONY: mutants
+mutants: $(VENV) ## change the code in many small ways, and expect a unit test to tell each
+	@echo "mutants: faults that a unit test has to tell"
+	@.venv/bin/python tests/mutants/run.py $(MUTANTS)
+
 .PHONY: hostile
 hostile: $(VENV) ## run the playbooks against gateways that lie, without a lab
 	@echo "hostile: gateways that answer what they like"
@@ -115,8 +120,8 @@ test: ## all that a change has to pass: lint, units, sanity, kernel, libreswan a
 	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST)
 
 .PHONY: test-full
-test-full: ## the same, then the slower scenarios, and the demo, also with the oldest ansible-core
-	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) demo oldest-core native
+test-full: ## the same, then the slower scenarios, mutants, and the demo, also with the oldest ansible-core
+	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) mutants demo oldest-core native
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab

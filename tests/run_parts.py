@@ -33,6 +33,7 @@ NEEDS = {
     "units": ["venv"],
     "sanity": ["venv"],
     "hostile": ["venv"],
+    "mutants": ["venv"],
     "kernel": ["venv", "lab"],
     "libreswan": ["venv", "lab"],
     "labs": ["venv", "lab"],

@@ -231,7 +231,10 @@ class Back:
         if not script or not table or not os.path.exists(script):
             return
         said = ""
-        if table.copy:
+        if self._module.check_mode and table.copy and self._folder.content(table) != _read(table.path):
+            # Its file is not back, so that the script would compare with the wrong one.
+            said = "would load its table"
+        elif table.copy:
             said = self._command(script, *(["--check"] if self._module.check_mode else []), table.path)
         elif os.path.exists(table.path):
             said = self._command(script, "--remove") or "removed"

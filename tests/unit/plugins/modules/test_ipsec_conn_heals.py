@@ -188,6 +188,13 @@ class TestSecretsThatPlutoHasNotRead:
         assert key.read_text() not in notes
         assert [stat.S_IMODE(path.stat().st_mode) for path in (key, *host.notes())] == [0o600] * 3
 
+    def test_a_note_that_cannot_be_compared_is_not_believed(self, host):
+        """The key of its digest is gone."""
+        host.run(content=text(1), secrets=SECRETS)
+        (key,) = host.folder.parent.glob("*memory/secrets.key")
+        key.unlink()
+        self.heals(host, content=text(1), secrets=SECRETS)
+
     def test_where_none_is_wanted_and_none_was_there_nothing_is_done(self, host):
         host.run(content=text(1))
         host.forget()

@@ -460,6 +460,30 @@ def test_a_full_disk_keeps_nobody_from_going_back(folder, tmp_path, monkeypatch)
         _checkpoint_run.confirmed(module, folder)
 
 
+@pytest.mark.parametrize("state", ["confirmed", "extended"])
+def test_what_comes_in_the_last_moment_counts(folder, tmp_path, monkeypatch, state):
+    """While who watches waits for the lock, its owner keeps the change, or has more time for it."""
+    monkeypatch.setattr(_checkpoint_run, "LOOK", 5.0)
+    path = tmp_path / "file"
+    path.write_text("before")
+    module = Module(files=[str(path)], rollback_after=1)
+    module.open(folder)
+    path.write_text("after")
+    found = folder.read()
+    folder.write(dataclasses.replace(found, deadline=time.monotonic() - 1))
+    results = []
+    with _lock.held("vpn_checkpoint"):
+        watch = threading.Thread(target=lambda: results.append(_checkpoint_run._back_if_expired(module, folder)))
+        watch.start()
+        time.sleep(0.2)
+        if state == "confirmed":
+            folder.close(module.params["token"], "confirmed")
+        else:
+            folder.write(dataclasses.replace(found, deadline=time.monotonic() + 600))
+    watch.join(10)
+    assert (results, path.read_text(), folder.gone_back()) == ([None], "after", "")
+
+
 def test_a_module_that_has_the_lock_is_waited_for_by_the_watcher(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(_checkpoint_run, "LOOK", 0.01)
     path = tmp_path / "file"

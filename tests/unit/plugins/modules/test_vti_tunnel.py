@@ -41,6 +41,8 @@ def test_create(monkeypatch):
     ("change", "action"),
     [
         ({"key": 99}, "updated"),
+        ({"key": None, "ikey": WEST["key"], "okey": 99}, "updated"),
+        ({"key": None, "ikey": 99, "okey": WEST["key"]}, "updated"),
         ({"mtu": 1300}, "updated"),
         ({"parent": "eth0"}, "updated"),
         ({"enabled": False}, "updated"),

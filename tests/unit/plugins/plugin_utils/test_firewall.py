@@ -148,10 +148,34 @@ def table(policy: str) -> str:
     )
 
 
+def chain(text: str, name: str) -> list[str]:
+    """The rules of a chain, without what says when it is asked."""
+    lines = text.partition(f"chain {name} {{")[2].partition("\n\t}")[0].splitlines()
+    return [line.strip() for line in lines if line.strip() and "type filter" not in line and "#" not in line]
+
+
+def test_all_that_passes_is_asked_of_tunnels_and_guard() -> None:
+    """What comes in, what is forwarded, and what the host sends itself."""
+    text = table("accept")
+    assert chain(text, "input")[0] == "jump from_tunnels"
+    assert chain(text, "forward") == ["jump from_tunnels", "jump to_tunnels", "jump guard"]
+    assert chain(text, "output") == ["jump to_tunnels", "jump guard"]
+    assert [line.split(" counter")[0] for line in chain(text, "guard")] == [
+        'oifname "lo" accept',
+        "rt ipsec exists accept",
+        "ip daddr . oifname @ways4 accept",
+        "ip daddr @local4 accept",
+        "ip daddr @guarded4",
+        "ip6 daddr . oifname @ways6 accept",
+        "ip6 daddr @local6 accept",
+        "ip6 daddr @guarded6",
+    ]
+
+
 def test_policy_drop_lets_in_what_the_host_and_its_sessions_need() -> None:
     """Before what is dropped, and only from where it may come."""
     text = table("drop")
-    chain = text.partition("chain input {")[2].partition('counter comment "dropped"')[0]
+    before = text.partition("chain input {")[2].partition('counter comment "dropped"')[0]
     for line in (
         'udp sport 67 udp dport 68 counter accept comment "DHCP"',
         'ip6 daddr fe80::/10 udp dport 546 counter accept comment "DHCPv6"',
@@ -160,10 +184,10 @@ def test_policy_drop_lets_in_what_the_host_and_its_sessions_need() -> None:
         "meta l4proto { icmp, icmpv6 } accept",
         "tcp dport 22 accept",
     ):
-        assert chain.count(line) == 1
+        assert before.count(line) == 1
     # Nobody behind a tunnel gives the host an address.
     others = f"meta iifgroup != {{ {_devices.GROUP}, {_devices.GROUP + 1} }}"
-    assert [line.strip().startswith(others) for line in chain.splitlines() if '"DHCP' in line] == [True, True]
+    assert [line.strip().startswith(others) for line in before.splitlines() if '"DHCP' in line] == [True, True]
     assert '"BGP"' not in table("accept")
 
 
