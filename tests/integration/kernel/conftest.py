@@ -50,10 +50,11 @@ def ip_json(arguments):
 
 
 def settled(shown):
-    """Whether each IPv6 address of a device that is up has its route, which the kernel makes a moment later."""
+    """Whether each IPv6 address of a device that is up was checked and has its route, which the kernel does later."""
     links = re.split(r"^(?=[0-9]+: )", shown, flags=re.MULTILINE)
     up = [link for link in links if re.search(r"^[^<]*<[^>]*\bUP\b", link)]
-    return all(f"local {address} dev" in shown for link in up for address in re.findall(r"inet6 ([0-9a-f:]+)", link))
+    addresses = [address for link in up for address in re.findall(r"inet6 ([0-9a-f:]+)/.*", link)]
+    return " tentative" not in "".join(up) and all(f"local {address} dev" in shown for address in addresses)
 
 
 class Kernel:
@@ -81,9 +82,10 @@ class Kernel:
         return shown
 
     def _now(self):
-        """One process, as a process costs more than what it reads here."""
+        """Few processes, as a process costs more than what it reads here. Without a family "route show" tells both.
+        Routes are read once, and after the addresses: settled() could not tell a torn picture from a whole one."""
         shown = batch("address show", "route show table all", "rule show", options="-d")
-        shown += batch("route show table all", "rule show", options="-6")
+        shown += batch("rule show", options="-6")
         return shown + "".join(f"{path}: {path.read_text()}" for path in sorted(SYSCTLS.glob("*/*")) if readable(path))
 
     def apply(self, module, **arguments):
