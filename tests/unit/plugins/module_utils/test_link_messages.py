@@ -64,3 +64,26 @@ def test_what_was_written_is_what_is_read(wanted: _devices.Device) -> None:
         wanted.link,
     )
     assert (found.ikey, found.okey, found.mtu, found.group) == (wanted.ikey, wanted.okey, wanted.mtu, wanted.group)
+
+
+@pytest.mark.parametrize("operation", [_devices.AddAddress, _devices.DelAddress])
+@pytest.mark.parametrize(
+    ("inner", "local", "peer"),
+    [
+        (_devices.Inner("10.9.0.1/24"), "10.9.0.1", "10.9.0.1"),
+        (_devices.Inner("10.9.0.1/32", "10.9.0.2"), "10.9.0.1", "10.9.0.2"),
+        (_devices.Inner("fd00::1/64"), "fd00::1", "fd00::1"),
+        (_devices.Inner("fd00::1/128", "fd00::2"), "fd00::1", "fd00::2"),
+    ],
+    ids=str,
+)
+def test_an_address_and_its_peer(inner: t.Any, local: str, peer: str, operation: t.Any) -> None:
+    """linux/if_addr.h: IFA_LOCAL is the host's own address, IFA_ADDRESS the peer's, or the same without one."""
+    request = _link_messages.request(operation("eth0", inner), index_of)
+    assert request
+    family, length, _flags, _scope, index = struct.unpack("=BBBBi", request.body[:8])
+    assert (family, length, index) == (10 if ":" in local else 2, int(inner.address.partition("/")[2]), 3)
+    assert dict(_rtnl.attributes(request.body, 8)) == {
+        1: ipaddress.ip_address(peer).packed,
+        2: ipaddress.ip_address(local).packed,
+    }
