@@ -50,7 +50,7 @@ _value:
       remote_id: "@site2"
       mark: 2
       interface: vti2
-      addresses: [{address: 10.255.0.1/32, peer: 10.255.0.2}]
+      unnumbered: {address: 10.255.0.1, peer: 10.255.0.2}
       mtu: 1400
       routes: [10.0.2.0/24]
       auth: key

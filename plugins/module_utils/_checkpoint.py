@@ -192,7 +192,10 @@ def _from_dict(data: dict[str, t.Any]) -> Checkpoint:
     devices = []
     for entry in data.pop("devices"):
         inner = tuple(_devices.Inner(**address) for address in entry.pop("addresses"))
-        devices.append(_devices.Device(addresses=inner, **{k: _frozen(v) for k, v in entry.items()}))
+        loan = entry.pop("unnumbered", None)
+        unnumbered = _devices.Inner(**loan) if loan else None
+        fields = {k: _frozen(v) for k, v in entry.items()}
+        devices.append(_devices.Device(addresses=inner, unnumbered=unnumbered, **fields))
     routes = []
     for entry in data.pop("routes"):
         hops = tuple(_routes.Nexthop(**hop) for hop in entry.pop("nexthops"))

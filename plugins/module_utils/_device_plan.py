@@ -55,13 +55,20 @@ def plan(
     steps = [_step_for(entry, live.get(entry.device.name), taken, routes_of) for entry in wanted]
     steps += [_remove(device, "is ours (by its alias and group) and not listed") for device in purged]
     work = [(step.change.name, operation) for step in steps for operation in step.early]
-    # Devices that come back come first: a new one could get the index that theirs is to have.
-    by_outage = sorted(steps, key=lambda step: step.change.action != _change.RECREATED)
-    work += [(step.change.name, operation) for step in by_outage for operation in step.rest]
+    work += [(step.change.name, operation) for step in sorted(steps, key=_turn) for operation in step.rest]
     ways = _device_ways.peer_routes(state, wanted, {device.name for device in purged}, way_to)
     work += [(change.name, operation) for change, operations in ways for operation in operations]
     changes = (*(step.change for step in steps), *(change for change, _operations in ways))
     return _change.Plan(changes, tuple(_many_leave_at_once(work)), _device_warnings.warnings(state, wanted))
+
+
+def _turn(step: _Step) -> int:
+    """When a step's later writes come. The addresses that unnumbered devices use are there before and after all else,
+    as their routes name them. Then devices that come back: a new one could get the index that theirs is to have."""
+    kind = (step.change.after or step.change.before or {}).get("kind")
+    if kind == _devices.DUMMY:
+        return 3 if step.change.action == _change.REMOVED else 0
+    return 1 if step.change.action == _change.RECREATED else 2
 
 
 def _many_leave_at_once(work: t.Sequence[tuple[str, _change.Operation]]) -> list[tuple[str, _change.Operation]]:
@@ -85,16 +92,22 @@ def _check(state: State, wanted: t.Sequence[Wanted], live: t.Mapping[str, Device
     refused = Refusals()
     leaving = {device.name for device in purged} | {entry.device.name for entry in wanted}
     holders = {device.slot: device for device in state.devices if device.name not in leaving}
+    staying = [d for d in state.devices if d.name not in leaving] + [e.device for e in wanted if e.present]
+    own = state.elsewhere | {inner.local for device in staying for inner in device.addresses}
     for entry in wanted:
         device, found = entry.device, live.get(entry.device.name)
         if device.name in state.others:
-            reason = f"a device of this name exists, and it is no VTI device but of kind {state.others[device.name]}"
+            what = "not ours" if device.kind == _devices.DUMMY else "no VTI device"
+            reason = f"a device of this name exists, and it is {what} but of kind {state.others[device.name]}"
             refused.refuse(entry.item, "name", device.name, reason)
         if not entry.present:
             continue
         if device.vrf and device.vrf not in state.vrfs:
             reason = f"there is no VRF of this name; make it: ip link add {device.vrf} up type vrf table NUMBER"
             refused.refuse(entry.item, "vrf", device.vrf, reason)
+        if device.unnumbered and device.unnumbered.local not in own:
+            reason = "no device of this host has this address; list one with kind dummy that has"
+            refused.refuse(entry.item, "unnumbered.address", device.unnumbered.local, reason)
         if device.link and device.link not in state.names:
             refused.refuse(entry.item, "link", device.link, "there is no such device on this host")
         holder = holders.get(device.slot)
@@ -133,7 +146,9 @@ def _as_seen(found: Device, device: Device) -> Device:
     sysctls = tuple(pair for pair in found.sysctls if pair[0] in listed)
     # What the user's alias says after our name is the user's.
     vrf = found.vrf if device.vrf is not None else None
-    return dataclasses.replace(found, addresses=addresses, sysctls=sysctls, vrf=vrf)
+    # A device that is down has no routes.
+    unnumbered = found.unnumbered if device.enabled else device.unnumbered
+    return dataclasses.replace(found, addresses=addresses, sysctls=sysctls, vrf=vrf, unnumbered=unnumbered)
 
 
 def _reasons(seen: Device, device: Device) -> tuple[str, ...]:
@@ -147,6 +162,7 @@ def _reasons(seen: Device, device: Device) -> tuple[str, ...]:
 def _flat(device: Device) -> dict[str, t.Any]:
     fields = {**device.as_dict(), "ikey": device.ikey, "okey": device.okey}
     fields["addresses"] = ", ".join(fields["addresses"]) or "none"
+    fields["unnumbered"] = fields.get("unnumbered") or "no"
     sysctls = fields.pop("sysctls")
     return {**fields, **sysctls}
 
@@ -177,7 +193,8 @@ def _step_for(
 
 def _remove(found: Device, reason: str) -> _Step:
     change = _change.Change(found.name, _change.REMOVED, found.as_dict(), None, (reason,))
-    return _Step(change, early=[_devices.DelDevice(found.name, found.index)])
+    delete = [_devices.DelDevice(found.name, found.index)]
+    return _Step(change, rest=delete) if found.kind == _devices.DUMMY else _Step(change, early=delete)
 
 
 def _make(device: Device, index: int = 0, master: int = 0) -> list[_change.Operation]:
@@ -189,8 +206,18 @@ def _make(device: Device, index: int = 0, master: int = 0) -> list[_change.Opera
         master=master or None,
         sysctls=device.sysctls,
     )
-    addresses = [_devices.AddAddress(device.name, inner) for inner in device.addresses]
-    return [_devices.AddDevice(device, index), settings, *addresses]
+    addresses = [_add(device, inner) for inner in device.addresses]
+    return [_devices.AddDevice(device, index), settings, *addresses, *_to_peer(device)]
+
+
+def _add(device: Device, inner: Inner) -> _devices.AddAddress:
+    return _devices.AddAddress(device.name, inner, at_once=device.kind == _devices.DUMMY)
+
+
+def _to_peer(device: Device) -> list[_change.Operation]:
+    """The route to the peer of an unnumbered device; the kernel has none for a device that is down."""
+    route = device.peer_route
+    return [_routes.PutRoute(route)] if route and device.enabled else []
 
 
 def _recreate(found: Device, device: Device, reasons: tuple[str, ...], routes_of: RoutesOf, early: bool) -> _Step:
@@ -217,6 +244,8 @@ def _routes_to_put_back(device: Device, routes: t.Sequence[_routes.Route]) -> tu
     for route in routes:
         if route.protocol in PROTOCOLS_NOT_PUT_BACK or route.table == _routes.TABLE_LOCAL:
             continue
+        if _devices.is_of_unnumbered(route):  # comes with the device
+            continue
         obstacle = _obstacle(device, route)
         if obstacle:
             lost.append(f"{route} ({obstacle})")
@@ -233,7 +262,8 @@ def _obstacle(device: Device, route: _routes.Route) -> str:
         return "the device is to be down"
     if "RTA_NH_ID" in route.unknown:
         return "it uses a nexthop object, and that falls with the device"
-    if route.source and route.source not in {inner.local for inner in device.addresses}:
+    own = (*device.addresses, *((device.unnumbered,) if device.unnumbered else ()))
+    if route.source and route.source not in {inner.local for inner in own}:
         return f"its source {route.source} is no address of the device any more"
     return ""
 
@@ -252,13 +282,23 @@ def _update(seen: Device, device: Device, routes_of: RoutesOf) -> tuple[list[_ch
         addresses = tuple(inner for inner in addresses if ":" not in inner.address)
     moves, readdressed = _move_addresses(device, addresses)
     operations += moves
+    bare = _bare_for_a_moment(device, addresses)
     if moved:
         fallen, _lost = _routes_to_put_back(device, routes_of(device.name))
     else:
-        fallen = _fallen_routes(device, readdressed, _bare_for_a_moment(device, addresses), routes_of)
-    operations += fallen
+        fallen = _fallen_routes(device, readdressed, bare, routes_of)
+    operations += [*_change_peer(seen, device, bare), *fallen]
     more = (f"puts back {len(fallen)} routes: " + ", ".join(str(op.route) for op in fallen),) if fallen else ()
     return operations, more
+
+
+def _change_peer(seen: Device, device: Device, bare: bool) -> list[_change.Operation]:
+    """The writes for the route to the peer of an unnumbered device, which goes with the last address, too."""
+    if seen.unnumbered == device.unnumbered and not bare:
+        return []
+    old, new = seen.peer_route, device.peer_route
+    is_gone = old is None or (new is not None and new.identity == old.identity)
+    return [*([] if is_gone or not old else [_routes.DelRoute(old)]), *_to_peer(device)]
 
 
 def _settings(seen: Device, device: Device) -> dict[str, t.Any]:
@@ -288,7 +328,7 @@ def _move_addresses(device: Device, live: t.Sequence[Inner]) -> tuple[list[_chan
     networks = {inner.network for inner in removed if ":" not in inner.address}
     added = [inner for inner in device.addresses if inner not in live or inner.network in networks]
     operations: list[_change.Operation] = [_devices.DelAddress(device.name, inner) for inner in removed]
-    operations += [_devices.AddAddress(device.name, inner) for inner in added]
+    operations += [_add(device, inner) for inner in added]
     gone = {inner.local for inner in removed}
     return operations, [inner for inner in added if inner in live or inner.local in gone]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils._devices import ANY, Device, State, Wanted
+from ansible_collections.route_based.vpn.plugins.module_utils._devices import ANY, DUMMY, Device, State, Wanted
 
 
 def warnings(state: State, wanted: t.Sequence[Wanted]) -> tuple[str, ...]:
     """One text for each thing, naming the first five devices."""
-    devices = [entry.device for entry in wanted if entry.present]
+    devices = [entry.device for entry in wanted if entry.present and entry.device.kind != DUMMY]
     found = [
         _rp_filter(state, devices),
         _disable_xfrm(state, devices),

@@ -22,9 +22,14 @@ GROUP = 4500
 # Where devices are put to be deleted together; a number that nobody else uses.
 GROUP_LEAVING = 1_314_500_157
 ANY = "any"
+# A device that carries nothing: it holds the addresses that unnumbered devices use.
+DUMMY = "dummy"
 # Lowest, highest and usual MTU; IPv6 asks for 1280 of every link. The kernel clamps silently when a device is made.
 MTU_MIN, MTU_DEFAULT, MTU_MIN_IPV6 = 68, 1400, 1280
-MTU_MAX = {"vti": 65515, "vti6": 65495}
+MTU_MAX = {"vti": 65515, "vti6": 65495, DUMMY: 65535}
+# The kernel's own one; nothing is sent through it.
+MTU_DUMMY = 1500
+NOT_OF_A_DUMMY = ("local", "remote", "key", "ikey", "okey", "link", "vrf", "sysctls", "unnumbered")
 AUTO, UNDERLAY_MIN, UNDERLAY_MAX = "auto", 576, 65535
 # net.ipv4.conf.<device>.<name>: the number in IFLA_INET_CONF (include/uapi/linux/ip.h) and the highest value.
 SYSCTLS = {
@@ -76,7 +81,7 @@ class Inner:
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """A VTI device, wanted or live. The fields from C(index) on are only met in live devices."""
+    """A VTI device or a dummy, wanted or live. The fields from C(index) on are only met in live devices."""
 
     name: str
     kind: str = "vti"
@@ -96,10 +101,14 @@ class Device:
     from_other_netns: bool = False
     # None in a wish leaves the VRF as it is, nothing takes the device out of it.
     vrf: t.Optional[str] = None
+    # Of a device without addresses: an address of another device, which its packets have as their source, and the peer.
+    unnumbered: t.Optional[Inner] = None
 
     @property
     def slot(self) -> tuple[str, ...]:
         """What only one device of the host may have. The key is no part of it; for vti6 the link is none either."""
+        if self.kind == DUMMY:
+            return (self.kind, self.name)
         ends = (self.kind, self.local, self.remote)
         return ends if self.kind == "vti6" else (*ends, self.link)
 
@@ -112,12 +121,31 @@ class Device:
     def owned(self) -> bool:
         return self.group == GROUP and self.alias.startswith(ALIAS)
 
-    def with_addresses(self, addresses: tuple[Inner, ...]) -> Device:
-        """The same device with these addresses."""
-        return dataclasses.replace(self, addresses=addresses)
+    @property
+    def peer_route(self) -> t.Optional[_routes.Route]:
+        """The route to the peer of an unnumbered device, which a device with addresses has of the kernel."""
+        if not self.unnumbered:
+            return None
+        family = _values.family(self.unnumbered.local)
+        return _routes.Route(
+            str(self.unnumbered.network),
+            device=self.name,
+            source=self.unnumbered.local,
+            metric=_routes.METRIC_DEFAULT[family],
+            protocol=_routes.PROTOCOL_PEER,
+        )
 
     def as_dict(self) -> dict[str, t.Any]:
         """As a user writes it."""
+        if self.kind == DUMMY:
+            return {
+                "kind": self.kind,
+                "mtu": self.mtu,
+                "enabled": self.enabled,
+                "addresses": [str(address) for address in sorted(self.addresses, key=str)],
+                "sysctls": {},
+                "owner": ALIAS if self.owned else "other",
+            }
         keys = {"key": self.ikey} if self.ikey == self.okey else {"ikey": self.ikey, "okey": self.okey}
         return {
             "kind": self.kind,
@@ -129,6 +157,7 @@ class Device:
             "mtu": self.mtu,
             "enabled": self.enabled,
             "addresses": [str(address) for address in sorted(self.addresses, key=str)],
+            "unnumbered": f"{self.unnumbered.local} peer {self.unnumbered.peer}" if self.unnumbered else None,
             "sysctls": dict(sorted(self.sysctls)),
             "owner": ALIAS if self.owned else "other",
         }
@@ -164,8 +193,9 @@ class Vrf:
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What the kernel has: its VTI devices, the kinds of other devices that have a wanted name, all names, two sysctls,
-    VRFs by name, the peer routes in their tables, and IPsec policies."""
+    """What the kernel has: its VTI devices and our dummies, the kinds of other devices that have a wanted name, all
+    names, two sysctls, VRFs by name, the peer routes in their tables, IPsec policies, and the addresses of all other
+    devices."""
 
     devices: tuple[Device, ...] = ()
     others: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -175,6 +205,7 @@ class State:
     vrfs: t.Mapping[str, Vrf] = dataclasses.field(default_factory=dict)
     peer_routes: tuple[_routes.Route, ...] = ()
     policies: tuple[_xfrm.Policy, ...] = ()
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +218,8 @@ class AddDevice:
 
     def describe(self) -> str:
         d = self.device
+        if d.kind == DUMMY:
+            return f"ip link add {d.name} type {d.kind}"
         return f"ip link add {d.name} type {d.kind} local {d.local} remote {d.remote} ikey {d.ikey} okey {d.okey}"
 
 
@@ -242,10 +275,12 @@ class DelGroup:
 
 @dataclasses.dataclass(frozen=True)
 class AddAddress:
-    """Adds an address to a device; does nothing where it is there already."""
+    """Adds an address to a device; does nothing where it is there already. C(at_once): IPv6 does not look for other
+    hosts that have it, as until then no route can have it as source."""
 
     name: str
     inner: Inner
+    at_once: bool = False
 
     def describe(self) -> str:
         return f"ip address add {self.inner} dev {self.name}"
@@ -260,6 +295,17 @@ class DelAddress:
 
     def describe(self) -> str:
         return f"ip address del {self.inner} dev {self.name}"
+
+
+def is_of_unnumbered(route: _routes.Route) -> bool:
+    """Whether it is the peer route of an unnumbered device: those of VRFs name no source."""
+    return route.protocol == _routes.PROTOCOL_PEER and bool(route.source)
+
+
+def unnumbered_of(route: _routes.Route) -> Inner:
+    """Source and peer of the peer route of an unnumbered device."""
+    peer, _slash, length = route.destination.partition("/")
+    return Inner(f"{route.source}/{length}", peer)
 
 
 # --- what the user wrote ------------------------------------------------------------------------------------------
@@ -357,6 +403,8 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Device:
     name = refused.check(item, "name", entry["name"], _values.interface_name, "")
     if (entry.get("state") or "present") == "absent":
         return Device(name)
+    if entry.get("kind") == DUMMY:
+        return _parse_dummy(item, name, entry, refused)
     kind, local, remote = _ends(item, entry, refused)
     ikey, okey = _keys(item, entry, refused)
     link = refused.check(item, "link", entry["link"], _routes.device_name, "") if entry.get("link") else ""
@@ -377,7 +425,35 @@ def _parse(item: str, entry: dict[str, t.Any], refused: Refusals) -> Device:
         addresses=addresses,
         sysctls=_sysctls(item, entry.get("sysctls") or {}, refused),
         vrf=refused.check(item, "vrf", vrf, _routes.device_name, "") if vrf else vrf,
+        unnumbered=_unnumbered(item, entry, refused),
     )
+
+
+def _parse_dummy(item: str, name: str, entry: dict[str, t.Any], refused: Refusals) -> Device:
+    """A device that only holds addresses; what makes a tunnel is refused."""
+    for option in NOT_OF_A_DUMMY:
+        if entry.get(option):
+            refused.refuse(item, option, entry[option], "is an option of a tunnel, and kind is dummy")
+    addresses = _addresses(item, entry.get("addresses") or [], refused)
+    return Device(name, DUMMY, mtu=MTU_DUMMY, enabled=entry.get("enabled") is not False, addresses=addresses)
+
+
+def _unnumbered(item: str, entry: dict[str, t.Any], refused: Refusals) -> t.Optional[Inner]:
+    given = entry.get("unnumbered")
+    if not given:
+        return None
+    before = len(refused.errors)
+    address, peer = (refused.check(item, f"unnumbered.{o}", given[o], _peer, "") for o in ("address", "peer"))
+    if address and peer and _values.family(address) != _values.family(peer):
+        refused.refuse(item, "unnumbered.peer", peer, f"is not of the family of {address}")
+    elif address and address == peer:
+        refused.refuse(item, "unnumbered.peer", peer, "is the address itself")
+    for option in ("addresses", "vrf"):
+        if entry.get(option):
+            refused.refuse(item, option, entry[option], "has no place at a device that is unnumbered")
+    if len(refused.errors) > before:
+        return None
+    return Inner(f"{address}/{128 if ':' in address else 32}", peer)
 
 
 def _mtu_of(kind: str, addresses: t.Sequence[Inner], value: t.Any) -> int:
@@ -397,7 +473,7 @@ def _auto(item: str, entry: dict[str, t.Any], refused: Refusals) -> t.Optional[_
     if underlay and not UNDERLAY_MIN <= underlay <= UNDERLAY_MAX:
         refused.refuse(item, "underlay_mtu", underlay, f"has to be {UNDERLAY_MIN} to {UNDERLAY_MAX}")
     wish = _mtu.Auto(esp, bool(entry.get("nat_t")), underlay)
-    return wish if str(entry.get("mtu")).strip() == AUTO else None
+    return wish if str(entry.get("mtu")).strip() == AUTO and entry.get("kind") != DUMMY else None
 
 
 def from_params(entries: t.Sequence[dict[str, t.Any]]) -> tuple[Wanted, ...]:

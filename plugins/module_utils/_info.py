@@ -108,8 +108,10 @@ def device_of(conn: _status.ConnStatus, devices: t.Iterable[Device]) -> t.Option
 
 
 def ping_target(device: t.Optional[Device]) -> t.Optional[_ping.Target]:
-    """Whom to ask through a device: the peer of one of its addresses, else the other host of a subnet of two."""
-    for inner in sorted(device.addresses, key=lambda inner: not inner.peer) if device else ():
+    """Whom to ask through a device: its peer where it is unnumbered, the peer of one of its addresses, else the other
+    host of a subnet of two."""
+    loan = (device.unnumbered,) if device and device.unnumbered else ()
+    for inner in (*loan, *sorted(device.addresses, key=lambda inner: not inner.peer)) if device else ():
         address = inner.peer or _other_host(inner)
         if device and address:
             return _ping.Target(device.index, inner.local, address)

@@ -27,6 +27,7 @@ NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 KINDS = ("vti", "vti6")
+MORE_KINDS = (*KINDS, _devices.DUMMY)
 IFF_UP = 1
 # linux/if_link.h, linux/if_tunnel.h, linux/if_addr.h
 IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS = 3, 4, 10, 18, 20
@@ -38,6 +39,7 @@ IFLA_VRF_TABLE, IFLA_STATS64 = 1, 23
 STATS64 = {"rx_packets": 0, "tx_packets": 1, "rx_bytes": 2, "tx_bytes": 3, "rx_errors": 4, "tx_errors": 5}
 STATS64.update(rx_dropped=6, tx_dropped=7, tx_collisions=9, tx_carrier_errors=17)
 IFA_ADDRESS, IFA_LOCAL = 1, 2
+IFA_F_NODAD = 2
 RTEXT_FILTER_SKIP_STATS = 8
 # pyroute2's names of struct ipv4_devconf, where they are not the sysctls' names.
 DEVCONF_NAMES = {"disable_policy": "nopolicy", "src_valid_mark": "src_vmark"}
@@ -97,22 +99,17 @@ def index_and_mtu(message: bytes) -> tuple[int, int]:
 
 
 def device(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_devices.Device]:
-    """A VTI device without its addresses, or None for any other link: a kernel without VTI ignores the filter."""
+    """A VTI device or a dummy, without its addresses, or None for any other link: a kernel that does not know a kind
+    ignores the filter."""
     link = _parsed(ifinfmsg, message)
     info = link.get_attr("IFLA_LINKINFO")
     kind = info.get_attr("IFLA_INFO_KIND") if info is not None else None
-    if kind not in KINDS:
+    if kind not in MORE_KINDS:
         return None
-    data = info.get_attr("IFLA_INFO_DATA")
-    parent = data.get_attr("IFLA_VTI_LINK") or 0
     return _devices.Device(
         name=link.get_attr("IFLA_IFNAME"),
         kind=kind,
-        local=_end(data.get_attr("IFLA_VTI_LOCAL")),
-        remote=_end(data.get_attr("IFLA_VTI_REMOTE")),
-        ikey=data.get_attr("IFLA_VTI_IKEY") or 0,
-        okey=data.get_attr("IFLA_VTI_OKEY") or 0,
-        link=names.get(parent, f"#{parent}") if parent else "",
+        **(_tunnel(info.get_attr("IFLA_INFO_DATA"), names) if kind in KINDS else {}),
         mtu=link.get_attr("IFLA_MTU"),
         enabled=bool(link["flags"] & IFF_UP),
         sysctls=_sysctls(link),
@@ -123,6 +120,17 @@ def device(message: bytes, names: t.Mapping[int, str]) -> t.Optional[_devices.De
         from_other_netns=link.get_attr("IFLA_LINK_NETNSID") is not None,
         vrf=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
     )
+
+
+def _tunnel(data: t.Any, names: t.Mapping[int, str]) -> dict[str, t.Any]:
+    parent = data.get_attr("IFLA_VTI_LINK") or 0
+    return {
+        "local": _end(data.get_attr("IFLA_VTI_LOCAL")),
+        "remote": _end(data.get_attr("IFLA_VTI_REMOTE")),
+        "ikey": data.get_attr("IFLA_VTI_IKEY") or 0,
+        "okey": data.get_attr("IFLA_VTI_OKEY") or 0,
+        "link": names.get(parent, f"#{parent}") if parent else "",
+    }
 
 
 def counters(message: bytes) -> dict[str, int]:
@@ -198,6 +206,8 @@ def _change_ends(operation: _devices.ChangeEnds, index_of: IndexOf) -> Request:
 
 def _link_info(wanted: _devices.Device, index_of: IndexOf) -> bytes:
     """All five attributes, always: the kernel takes a missing one for 0."""
+    if wanted.kind == _devices.DUMMY:
+        return nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, wanted.kind))
     width = 16 if wanted.kind == "vti6" else 4
     data = nested(
         IFLA_INFO_DATA,
@@ -237,17 +247,18 @@ def _del_group(operation: _devices.DelGroup, _index_of: IndexOf) -> Request:
 
 
 def _add_address(operation: _devices.AddAddress, index_of: IndexOf) -> Request:
-    return Request(NEWADDR, _rtnl.F_CREATE | _rtnl.F_REPLACE, _address(operation, index_of))
+    flags = IFA_F_NODAD if operation.at_once else 0
+    return Request(NEWADDR, _rtnl.F_CREATE | _rtnl.F_REPLACE, _address(operation, index_of, flags))
 
 
 def _del_address(operation: _devices.DelAddress, index_of: IndexOf) -> Request:
     return Request(DELADDR, 0, _address(operation, index_of))
 
 
-def _address(operation: t.Union[_devices.AddAddress, _devices.DelAddress], index_of: IndexOf) -> bytes:
+def _address(operation: t.Union[_devices.AddAddress, _devices.DelAddress], index_of: IndexOf, flags: int = 0) -> bytes:
     inner = operation.inner
     family = FAMILIES[6 if ":" in inner.address else 4]
-    head = struct.pack("=BBBBi", family, int(inner.address.partition("/")[2]), 0, 0, index_of(operation.name))
+    head = struct.pack("=BBBBi", family, int(inner.address.partition("/")[2]), flags, 0, index_of(operation.name))
     local, peer = (ipaddress.ip_address(end).packed for end in (inner.local, inner.peer or inner.local))
     return head + attribute(IFA_LOCAL, local) + attribute(IFA_ADDRESS, peer)
 

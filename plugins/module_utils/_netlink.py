@@ -8,6 +8,7 @@ in batches. _link_messages.py and _route_messages.py know what the messages look
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import socket
 import typing as t
@@ -67,15 +68,20 @@ class Netlink:
     def device_state(self, names: t.Iterable[str]) -> _devices.State:
         """All VTI devices with their addresses, and what else the plan for devices has to know."""
         self._read_names()
-        devices = self._vtis_with_addresses()
+        routes, addresses = self._peer_routes(), self._addresses()
+        devices = self._with_addresses([*self._vtis(), *self._dummies()], addresses, routes)
         known = {device.name for device in devices}
         existing = frozenset(self._names.values())
         others = {name: self._kind_of(name) for name in names if name in existing and name not in known}
-        vrfs = self._vrfs()
-        families = (4, 6) if vrfs else ()
-        peers = [r for family in families for r in self._dump_routes(family, protocol=_routes.PROTOCOL_PEER)]
+        peers = tuple(route for route in routes if not _devices.is_of_unnumbered(route))
+        indexes = {device.index for device in devices}
+        elsewhere = frozenset(a.local for index, found in addresses.items() if index not in indexes for a in found)
         sysctls = (_sysctl_all("rp_filter"), _sysctl_all("disable_xfrm"))
-        return _devices.State(devices, others, existing, *sysctls, vrfs, tuple(peers), tuple(_xfrm.tunnel_policies()))
+        policies = tuple(_xfrm.tunnel_policies())
+        return _devices.State(devices, others, existing, *sysctls, self._vrfs(), peers, policies, elsewhere)
+
+    def _peer_routes(self) -> list[_routes.Route]:
+        return [route for family in (4, 6) for route in self._dump_routes(family, protocol=_routes.PROTOCOL_PEER)]
 
     def way_to(self, device: _devices.Device) -> t.Optional[_devices.Way]:
         """How the outer packets of a device leave the host. For a remote of any: the device that they come in by."""
@@ -149,7 +155,7 @@ class Netlink:
     def info(self) -> _info.Kernel:
         """Everything that vpn_info shows: devices with their counters, and the routes into them or of ours."""
         self._read_names()
-        devices = self._vtis_with_addresses(counters=True)
+        devices = self._with_addresses(self._vtis(counters=True), self._addresses(), self._peer_routes())
         names = {device.name for device in devices}
         routes = [
             route
@@ -180,23 +186,42 @@ class Netlink:
 
     def _vtis(self, counters: bool = False) -> list[_devices.Device]:
         """The VTI devices, without their addresses."""
+        return self._links(_link_messages.KINDS, counters)
+
+    def _dummies(self) -> list[_devices.Device]:
+        """Our devices that only hold addresses."""
+        return [device for device in self._links((_devices.DUMMY,)) if device.owned]
+
+    def _links(self, kinds: t.Sequence[str], counters: bool = False) -> list[_devices.Device]:
         links = {}
-        for kind in _link_messages.KINDS:
+        for kind in kinds:
             for message in self._dump(_link_messages.GETLINK, _link_messages.all_of_kind(kind, counters)):
                 device = _link_messages.device(message, self._names)
-                if device:
+                if device and device.kind in kinds:
                     links[device.index] = device  # once only, where the kernel does not know the kind
                     self._counters[device.name] = _link_messages.counters(message)
         return list(links.values())
 
-    def _vtis_with_addresses(self, counters: bool = False) -> tuple[_devices.Device, ...]:
-        devices = self._vtis(counters)
-        addresses: dict[int, list[_devices.Inner]] = {device.index: [] for device in devices}
-        for message in self._dump(_link_messages.GETADDR, _link_messages.all_addresses()) if devices else ():
+    def _with_addresses(
+        self,
+        devices: t.Sequence[_devices.Device],
+        addresses: t.Mapping[int, t.Sequence[_devices.Inner]],
+        routes: t.Sequence[_routes.Route],
+    ) -> tuple[_devices.Device, ...]:
+        """The devices with their addresses, or with what they use instead, as the routes to their peers tell."""
+        loans = {route.device: _devices.unnumbered_of(route) for route in routes if _devices.is_of_unnumbered(route)}
+        return tuple(
+            dataclasses.replace(d, addresses=tuple(addresses.get(d.index, ())), unnumbered=loans.get(d.name))
+            for d in devices
+        )
+
+    def _addresses(self) -> dict[int, list[_devices.Inner]]:
+        """All addresses by the index of their device."""
+        found: dict[int, list[_devices.Inner]] = {}
+        for message in self._dump(_link_messages.GETADDR, _link_messages.all_addresses()):
             index, inner = _link_messages.address(message)
-            if index in addresses:
-                addresses[index].append(inner)
-        return tuple(device.with_addresses(tuple(addresses[device.index])) for device in devices)
+            found.setdefault(index, []).append(inner)
+        return found
 
     def _dump_routes(self, family: int, table: int = 0, protocol: int = 0, oif: int = 0) -> t.Iterator[_routes.Route]:
         """Routes, filtered by the kernel and once more here."""

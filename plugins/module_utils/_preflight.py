@@ -61,7 +61,7 @@ LIMIT_SECONDS = 60
 #: Addresses for documentation (RFC 5737, RFC 3849): a device between them can be made anywhere.
 TRIAL_ENDS = {"vti": ("192.0.2.1", "198.51.100.1"), "vti6": ("2001:db8::1", "2001:db8::2")}
 NO_PROGRAM = "there is no program"
-MODULES = {"vti": "ip_vti", "vti6": "ip6_vti"}
+MODULES = {"vti": "ip_vti", "vti6": "ip6_vti", _devices.DUMMY: "dummy"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Wanted:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of VTI device that the kernel has to make."""
+        """The kinds of device that the kernel has to make."""
         return sorted({device.kind for device in self.devices} or {"vti"})
 
 
@@ -128,6 +128,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         elif entry.get("state") != "absent":
             local, remote = (refused.check(item, end, entry.get(end), _end, "") for end in ("local", "remote"))
             kind = "vti6" if ":" in local + remote else "vti"
+            kind = _devices.DUMMY if entry.get("kind") == _devices.DUMMY else kind
             devices.append(_devices.Device(str(entry["name"]), kind, local, remote, link=entry.get("link") or ""))
     refused.stop_if_any()
     others = ("path", "now", "clock_skew", "installs", "forwards")
@@ -209,8 +210,9 @@ def _pyroute2(tools: Tools) -> t.Optional[str]:
 def _refusal(tools: Tools, kind: str) -> str:
     """Why no device of a kind can be made, in the kernel's words, or nothing. It is tried in a network namespace that
     ends with the program."""
-    local, remote = TRIAL_ENDS[kind]
-    device = ["name", "vti-trial", "type", kind, "local", local, "remote", remote, "key", "1"]
+    local, remote = TRIAL_ENDS.get(kind, ("", ""))
+    device = ["name", "vti-trial", "type", kind]
+    device += ["local", local, "remote", remote, "key", "1"] if local else []
     ip = _program(tools, "ip")
     done = _run(tools, "unshare", "--net", ip, "link", "add", *device) if ip else None
     if done is None:
@@ -426,12 +428,13 @@ def _conns(want: Wanted, host: Host) -> t.Iterator[str]:
 
 def _devices_free(want: Wanted, host: Host) -> t.Iterator[str]:
     wanted_names = {device.name for device in want.devices}
-    holders = {device.slot: device for device in host.devices.values() if device.kind in MODULES}
+    holders = {device.slot: device for device in host.devices.values() if _is_vti(device)}
     for device in want.devices:
         found, holder = host.devices.get(device.name), holders.get(device.slot)
         remove = f"choose another name, or remove that one (ip link delete {device.name})"
-        if found and found.kind not in MODULES:
-            reason = f"a device of this name exists, and it is no VTI device but of kind {found.kind}"
+        what = "not ours" if device.kind == _devices.DUMMY else "no VTI device"
+        if found and (_is_vti(found), found.owned or _is_vti(found)) != (_is_vti(device), True):
+            reason = f"a device of this name exists, and it is {what} but of kind {found.kind}"
             yield f"device {device.name}: {reason}; {remove}"
         elif found and not found.owned and found.slot != device.slot:
             yield (
@@ -444,6 +447,10 @@ def _devices_free(want: Wanted, host: Host) -> t.Iterator[str]:
                 f"{_ends(device)} already, and only one VTI device can be, whatever its key; remove it (ip link "
                 f"delete {holder.name})"
             )
+
+
+def _is_vti(device: _devices.Device) -> bool:
+    return device.kind in ("vti", "vti6")
 
 
 def _ends(device: _devices.Device) -> str:

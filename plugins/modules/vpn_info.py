@@ -260,6 +260,10 @@ conns:
           description: Whether it is up.
           type: bool
           sample: true
+        unnumbered:
+          description: The address of another device that it uses, and its peer. It is null where it uses none.
+          type: str
+          sample: 10.255.0.1 peer 10.255.0.7
         addresses:
           description: Its addresses.
           type: list

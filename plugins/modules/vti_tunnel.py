@@ -36,6 +36,16 @@ options:
             error.
         type: str
         required: true
+      kind:
+        description:
+          - V(vti) is a tunnel. V(dummy) is a device that carries nothing and holds addresses
+            (C(ip link add type dummy)); it takes O(tunnels[].addresses) and O(tunnels[].enabled) alone.
+          - A dummy of somebody else is an error, as any other device is.
+        type: str
+        choices:
+          - vti
+          - dummy
+        default: vti
       local:
         description:
           - The outer address of this host, or V(any).
@@ -86,6 +96,24 @@ options:
               - Address of the other end. The prefix length of O(tunnels[].addresses[].address), usually C(/32) then,
                 is the peer's.
             type: str
+      unnumbered:
+        description:
+          - A device without an address of its own. A route to the peer is set, which names an address of another
+            device as its source, usually of a dummy.
+          - With hundreds of tunnels to which this host has the same inner address it is the only way that works.
+            pluto logs each pair of devices that have the same address, at each start, and libreswan 5.2 hangs for
+            ever at about 56 of them.
+          - Excludes O(tunnels[].addresses) and O(tunnels[].vrf).
+        type: dict
+        suboptions:
+          address:
+            description: The address of this host, without prefix length. Some other device has to have it.
+            type: str
+            required: true
+          peer:
+            description: Address of the other end, of the same family.
+            type: str
+            required: true
       mtu:
         description:
           - V(68) to V(65515) (IPv6 outside, V(65495)), and V(1280) or more with IPv6 addresses on the device.
@@ -178,6 +206,16 @@ EXAMPLES = r"""
           - address: 10.0.9.1/24
         sysctls:
           rp_filter: 2
+
+- name: Two tunnels that share the inner address of this host
+  route_based.vpn.vti_tunnel:
+    tunnels:
+      - name: vpn-inner
+        kind: dummy
+        addresses:
+          - address: 10.255.0.1/32
+      - {name: vti2, local: 192.1.2.23, remote: 192.1.3.2, key: 2, unnumbered: {address: 10.255.0.1, peer: 10.255.0.2}}
+      - {name: vti3, local: 192.1.2.23, remote: 192.1.3.3, key: 3, unnumbered: {address: 10.255.0.1, peer: 10.255.0.3}}
 
 - name: Exactly these devices, of those that this module makes
   route_based.vpn.vti_tunnel:
@@ -282,8 +320,13 @@ ADDRESS: dict[str, t.Any] = {
     "address": {"type": "str", "required": True},
     "peer": {"type": "str"},
 }
+UNNUMBERED: dict[str, t.Any] = {
+    "address": {"type": "str", "required": True},
+    "peer": {"type": "str", "required": True},
+}
 TUNNEL: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": ["vti", _devices.DUMMY], "default": "vti"},
     "local": {"type": "str"},
     "remote": {"type": "str"},
     "key": {"type": "str", "no_log": False},
@@ -291,6 +334,7 @@ TUNNEL: dict[str, t.Any] = {
     "okey": {"type": "str", "no_log": False},
     "link": {"type": "str", "aliases": ["parent"]},
     "addresses": {"type": "list", "elements": "dict", "default": [], "options": ADDRESS},
+    "unnumbered": {"type": "dict", "options": UNNUMBERED},
     "mtu": {"type": "str", "default": str(_devices.MTU_DEFAULT)},
     "esp": {"type": "str", "default": _mtu.ESP_DEFAULT},
     "nat_t": {"type": "bool", "default": False},

@@ -67,6 +67,7 @@ DEVICE = {
         "addresses": Some(TEXT),
         "sysctls": Some(SCALAR, True),
     },
+    "unnumbered": (TEXT, NOTHING),
     "owner": TEXT,
 }
 ROUTE = {

@@ -99,7 +99,7 @@ class Links:
             "remote_id": peer.identity,
             "mark": peer.id,
             "interface": f"vti{peer.id}",
-            "addresses": [{"address": f"{self.address(own)}/{self.inner.max_prefixlen}", "peer": self.address(peer)}],
+            "unnumbered": {"address": self.address(own), "peer": self.address(peer)},
             "mtu": self.plan.mtu,
             "routes": [*peer.networks, *more],
             "auth": self.plan.auth,
@@ -118,7 +118,7 @@ class Links:
         return found
 
     def address(self, site: Site) -> str:
-        """The one inner address of a site, the same on each of its devices."""
+        """The one inner address of a site, which all of its devices use."""
         return str(self.inner[site.id])
 
     def _transit(self, site: Site, known: t.Collection[int]) -> dict[int, list[str]]:

@@ -171,7 +171,8 @@ def _view(tunnel: _tunnels.Tunnel, host: Host, networks: list[str], address: t.A
     pfs = options.get("pfs", "yes").lower() not in NO
     nat = _values.is_private(local) and not _values.is_private(tunnel["remote"])
     seen = address if nat and address and address.version == local.version else None if nat else local
-    inside = [*networks, *tunnel["routes"], *(entry["address"] for entry in tunnel["addresses"]), str(local)]
+    inner = _tunnels.inner_addresses(tunnel)
+    inside = [*networks, *tunnel["routes"], *(entry["address"] for entry in inner), str(local)]
     return {
         "name": tunnel["name"],
         "host": host.name,
@@ -192,7 +193,7 @@ def _view(tunnel: _tunnels.Tunnel, host: Host, networks: list[str], address: t.A
         "selector": "::/0" if local.version == 6 else "0.0.0.0/0",
         "networks": networks,
         "routes": tunnel["routes"],
-        "inner": [_inner(entry) for entry in tunnel["addresses"]],
+        "inner": [_inner(entry) for entry in inner],
         "mtu": tunnel["mtu"],
         "mss": {"ipv4": _mtu.mss(tunnel["mtu"], 4), "ipv6": _mtu.mss(tunnel["mtu"], 6)},
         "dpd_delay": _seconds(options.get("dpddelay", str(_first(tunnel["dpd_delay"], host.dpd_delay)))),

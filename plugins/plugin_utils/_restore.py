@@ -24,12 +24,16 @@ def lines(devices: t.Sequence[Entry], routes: Routes, rules: t.Sequence[Entry] =
     result = [" ".join(["devices", *(device["name"] for device in devices)])] if devices else []
     result += [_device(device) for device in devices]
     for device in devices:
-        result += [f"sysctl {device['name']} {key} {value}" for key, value in _devices.SYSCTLS_DEFAULT.items()]
+        sysctls = _devices.SYSCTLS_DEFAULT.items() if device.get("kind") != _devices.DUMMY else ()
+        result += [f"sysctl {device['name']} {key} {value}" for key, value in sysctls]
     for device in devices:
         name = device["name"]
         # Down while its ends are those of another device would not hurt, up without its addresses would.
-        result += [f"ip address replace {_address(entry)} dev {name}" for entry in device["addresses"]]
+        result += [
+            f"ip address replace {_address(entry)} dev {name}{_at_once(device, entry)}" for entry in device["addresses"]
+        ]
         result.append(f"ip link set {name} group {_devices.GROUP} alias {_devices.ALIAS} up")
+    result += [f"ip route replace {_to_peer(device)}" for device in devices if device.get("unnumbered")]
     wanted = [entry for entry in _routes.from_params(routes) if entry.present]
     guards = dict.fromkeys(_routes.guard_of(entry.route) for entry in wanted if entry.guard)
     # Those that go with a conn come with it, see followers().
@@ -49,11 +53,25 @@ def followers(routes: Routes) -> list[str]:
 
 
 def _device(device: Entry) -> str:
+    if device.get("kind") == _devices.DUMMY:
+        return f"device {device['name']} type {_devices.DUMMY}"
     kind = "vti6" if _values.family(device["local"]) == 6 else "vti"
     return (
         f"device {device['name']} mtu {device['mtu']} type {kind} local {device['local']} remote {device['remote']} "
         f"ikey {device['ikey']} okey {device['okey']}"
     )
+
+
+def _at_once(device: Entry, entry: Entry) -> str:
+    """What an IPv6 address needs that the routes below have as source; IPv4 has no such thing."""
+    return " nodad" if device.get("kind") == _devices.DUMMY and ":" in entry["address"] else ""
+
+
+def _to_peer(device: Entry) -> str:
+    """The route of an unnumbered device."""
+    own, peer = device["unnumbered"]["address"], device["unnumbered"]["peer"]
+    length = 128 if ":" in peer else 32
+    return f"{peer}/{length} dev {device['name']} src {own} proto {_routes.PROTOCOL_PEER}"
 
 
 def _route(route: _routes.Route) -> str:

@@ -32,6 +32,7 @@ OPTIONS: dict[str, t.Any] = {
     "mark_out": (str, int),
     "interface": str,
     "addresses": list,
+    "unnumbered": dict,
     "mtu": int,
     "routes": list,
     "metric": int,
@@ -52,6 +53,8 @@ OPTIONS: dict[str, t.Any] = {
     "options": dict,
 }
 REQUIRED = ("name", "local", "remote")
+# Holds the addresses that unnumbered tunnels use.
+INNER_DEVICE = "vpn-inner"
 AUTO = ("start", "ondemand", "add", "ignore")
 # Keywords that the tunnel's own options decide; a second way to say them would only hide a contradiction.
 MANAGED = frozenset(
@@ -125,6 +128,7 @@ def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
         "local": item.check("local", raw["local"], _values.address),
         "remote": item.check("remote", raw["remote"], _values.address),
         "addresses": addresses(item, raw.get("addresses", [])),
+        "unnumbered": _unnumbered(item, raw),
         "routes": [
             item.check(f"routes[{n}]", str(value), _values.network) for n, value in enumerate(raw.get("routes", []))
         ],
@@ -225,6 +229,33 @@ def addresses(item: Item, values: list[t.Any]) -> list[dict[str, str]]:
     return found
 
 
+def _unnumbered(item: Item, raw: Tunnel) -> t.Optional[dict[str, str]]:
+    """The address that the tunnel uses, which stands once on the host, and its peer's; None for a tunnel with addresses
+    of its own, or none at all."""
+    given = raw.get("unnumbered")
+    if given is None:
+        return None
+    if set(given) != {"address", "peer"}:
+        item.refuse("unnumbered", given, "is no dict of address and peer")
+        return None
+    parsed = [item.check(f"unnumbered.{option}", str(given[option]), _values.address) for option in ("address", "peer")]
+    if raw.get("addresses"):
+        item.refuse("addresses", raw["addresses"], "has no place at a tunnel that is unnumbered")
+    if raw.get("bgp"):
+        item.refuse("bgp", "...", "needs an address on the device: give addresses instead of unnumbered")
+    if None in parsed:
+        return None
+    if parsed[0].version != parsed[1].version or parsed[0] == parsed[1]:
+        item.refuse("unnumbered.peer", given["peer"], f"is no other address of the family of {parsed[0]}")
+    return {"address": str(parsed[0]), "peer": str(parsed[1])}
+
+
+def inner_addresses(tunnel: Tunnel) -> list[dict[str, str]]:
+    """The addresses that a tunnel has or uses, each C(address) with a prefix length and, where it has one, C(peer)."""
+    loan = tunnel["unnumbered"]
+    return [{"address": _alone(loan["address"]), "peer": loan["peer"]}] if loan else tunnel["addresses"]
+
+
 def options(item: Item, more: dict[t.Any, t.Any], managed: t.Collection[str]) -> dict[str, str]:
     """Further keywords of libreswan and their values; those that are managed have options of their own."""
     good = {}
@@ -275,6 +306,7 @@ def _check_ends(item: Item, tunnel: Tunnel) -> None:
 UNIQUE: tuple[tuple[str, t.Callable[[Tunnel], str], str], ...] = (
     ("name", lambda x: x["name"], ""),
     ("interface", lambda x: x["interface"], ""),
+    ("unnumbered.peer", lambda x: (x["unnumbered"] or {}).get("peer") or x["name"], ""),
     (
         "remote",
         lambda x: f"{x['remote']} (from {x['local']})",
@@ -339,8 +371,12 @@ def _overlaps(tunnels: t.Sequence[Tunnel]) -> t.Iterator[InputError]:
 
 
 def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
-    """The C(tunnels) of vti_tunnel."""
-    return [
+    """The C(tunnels) of vti_tunnel. The addresses that unnumbered tunnels use stand on a device of their own."""
+    lent = dict.fromkeys(tunnel["unnumbered"]["address"] for tunnel in tunnels if tunnel["unnumbered"])
+    holders = (
+        [{"name": INNER_DEVICE, "kind": "dummy", "addresses": [{"address": _alone(a)} for a in lent]}] if lent else []
+    )
+    return holders + [
         {
             "name": tunnel["interface"],
             "local": str(tunnel["local"]),
@@ -349,9 +385,15 @@ def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
             "okey": tunnel["mark_out"].value,
             "mtu": tunnel["mtu"],
             "addresses": tunnel["addresses"],
+            **({"unnumbered": tunnel["unnumbered"]} if tunnel["unnumbered"] else {}),
         }
         for tunnel in tunnels
     ]
+
+
+def _alone(address: str) -> str:
+    """With the prefix length of one host."""
+    return f"{address}/{128 if ':' in address else 32}"
 
 
 def routes(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
@@ -366,13 +408,20 @@ def routes(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
         if tunnel["failover"]:
             more["conn"] = tunnel["name"]
         for route in tunnel["routes"]:
-            found.append({"destination": route, "device": tunnel["interface"], "guard": tunnel["guard"], **more})
+            entry = {"destination": route, "device": tunnel["interface"], "guard": tunnel["guard"], **more}
+            found.append({**entry, **_source(tunnel, route)})
     there = {route["destination"] for route in found if route["guard"]}
     return found + [
         {"destination": route, "type": "unreachable", "metric": _routes.GUARD_METRIC}
         for route in guards
         if route not in there
     ]
+
+
+def _source(tunnel: Tunnel, route: str) -> dict[str, str]:
+    """What the kernel takes from the device where that has an address."""
+    address = tunnel["unnumbered"]["address"] if tunnel["unnumbered"] else ""
+    return {"source": address} if address and (":" in address) == (":" in route) else {}
 
 
 def ways(tunnels: t.Sequence[Tunnel]) -> list[tuple[str, str]]:

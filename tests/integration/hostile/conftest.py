@@ -34,6 +34,7 @@ def conn(name: str, **more: t.Any) -> dict[str, t.Any]:
     device = {
         **{"name": f"vti{number}", "kind": "vti", "local": "192.0.2.1", "remote": "192.0.2.2", "ikey": 1, "okey": 1},
         **{"link": "", "mtu": 1400, "enabled": True, "addresses": [], "sysctls": {}, "owner": "route_based.vpn"},
+        "unnumbered": None,
     }
     entry = {
         **{"name": name, "loaded": True, "established": True, "since": 1795471427, "in_bytes": 1, "out_bytes": 2},

@@ -28,6 +28,10 @@ def inner(text):
 
 def device(**fields):
     """A live device: the fields of Device, with key for both keys, addresses as text and sysctls as a dict."""
+    if fields.get("kind") == _devices.DUMMY:
+        return Device(
+            **{"mtu": 1500, **fields, "addresses": tuple(inner(text) for text in fields.get("addresses", ()))}
+        )
     key = fields.pop("key", None)
     if key is not None:
         fields.update(ikey=key, okey=key)
@@ -86,8 +90,13 @@ class FakeKernel:
     def device_state(self, names):
         others = {name: self.others.get(name, "dummy") for name in names if name in self._other_names()}
         peers = tuple(route for route in self.routes if route.protocol == _routes.PROTOCOL_PEER)
+        unnumbered = {r.device: _devices.unnumbered_of(r) for r in peers if _devices.is_of_unnumbered(r)}
+        peers = tuple(route for route in peers if not _devices.is_of_unnumbered(route))
         indexes = {vrf.index: name for name, vrf in self.vrfs.items()}
-        devices = [dataclasses.replace(d, vrf=indexes.get(d.master, "")) for d in self.devices.values()]
+        devices = [
+            dataclasses.replace(d, vrf=indexes.get(d.master, ""), unnumbered=unnumbered.get(d.name))
+            for d in self.devices.values()
+        ]
         return _devices.State(
             tuple(devices),
             others,
@@ -97,6 +106,7 @@ class FakeKernel:
             self.vrfs,
             peers,
             self.policies,
+            frozenset({"192.0.2.1"}),
         )
 
     def way_to(self, device):
@@ -160,6 +170,8 @@ class FakeKernel:
         wanted = operation.device
         if wanted.link and wanted.link not in self._all_names():
             self._refuse("No such device (ENODEV)", operation)
+        if wanted.kind == _devices.DUMMY:
+            return
         holders = [live for live in self.devices.values() if live.name != wanted.name and live.slot == wanted.slot]
         if holders or (wanted.local == wanted.remote == _devices.ANY and not wanted.link):
             self._refuse("File exists (EEXIST)", operation)
@@ -178,7 +190,8 @@ class FakeKernel:
             enabled=False,
             alias="",
             addresses=(),
-            sysctls=tuple(sorted(SYSCTLS_AT_FIRST.items())),
+            sysctls=() if wanted.kind == _devices.DUMMY else tuple(sorted(SYSCTLS_AT_FIRST.items())),
+            unnumbered=None,
         )
 
     def ChangeEnds(self, operation):
@@ -216,8 +229,15 @@ class FakeKernel:
         self.devices[live.name] = live
 
     def DelDevice(self, operation):
-        self.devices.pop(operation.name, None)
+        gone = self.devices.pop(operation.name, None)
         self._drop_routes_of(operation.name)
+        self._drop_routes_from(gone.addresses if gone else ())
+
+    def _drop_routes_from(self, gone):
+        """Routes whose source is no address of this host any more."""
+        left = {inner.local for live in self.devices.values() for inner in live.addresses}
+        lost = {inner.local for inner in gone} - left
+        self.routes = [route for route in self.routes if route.source not in lost]
 
     def DelGroup(self, operation):
         for name in [name for name, live in self.devices.items() if live.group == operation.group]:
@@ -247,11 +267,12 @@ class FakeKernel:
             if not any(":" not in a.address for a in left):  # the last one: IPv4 is switched off for the device
                 self.routes = [r for r in self.routes if r.device != live.name or r.family == 6]
         self.devices[live.name] = dataclasses.replace(live, addresses=tuple(left))
+        self._drop_routes_from([operation.inner])
 
     @staticmethod
     def _leans_on(route, name, gone):
         gateway = bool(route.gateway) and ipaddress.ip_address(route.gateway) in gone.network
-        return route.device == name and (route.source == gone.local or gateway)
+        return route.device == name and gateway
 
     def PutRoute(self, operation):
         hops = operation.route.nexthops or [operation.route]
@@ -261,7 +282,15 @@ class FakeKernel:
             if name in self.devices and not self.devices[name].enabled:
                 self._refuse("Network is down (ENETDOWN)", operation)
         self._check_reach(operation)
+        self._check_source(operation)
         self.tables.put(operation.route)
+
+    def _check_source(self, operation):
+        """A source has to be an address of this host, on a device that is up; eth0 has all but 10.255.0.0/16."""
+        source = operation.route.source
+        own = {inner.local for live in self.devices.values() if live.enabled for inner in live.addresses}
+        if source.startswith("10.255.") and source not in own:
+            self._refuse("Invalid argument (EINVAL)", operation)
 
     def _check_reach(self, operation):
         """A gateway has to be in the network of an address of its device; eth0 reaches everything."""

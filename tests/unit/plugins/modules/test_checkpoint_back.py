@@ -16,11 +16,12 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _checkpoint_back,
     _checkpoint_run,
     _checkpoint_unit,
+    _devices,
     _routes,
     _rules,
 )
 from fakes import conns
-from fakes.kernel import FakeKernel, device
+from fakes.kernel import FakeKernel, device, route
 
 ONE = device(name="vti1", kind="vti", local="192.0.2.1", remote="192.0.2.2", key=1, addresses=["10.0.0.1/30"], mtu=1400)
 TWO = dataclasses.replace(ONE, name="vti2", remote="192.0.2.3", ikey=2, okey=2, addresses=())
@@ -170,3 +171,27 @@ def test_what_others_have_is_left_alone(gateway: Gateway) -> None:
     assert gateway.kernel.devices["vti2"] == theirs
     assert route in gateway.kernel.routes
     assert rule in gateway.kernel.rules
+
+
+def test_an_unnumbered_device_goes_back(gateway: Gateway) -> None:
+    """To its address on another device, which the change had put on the device itself."""
+    inner = device(name="vpn-inner", kind="dummy", addresses=["10.255.0.1/32"], alias=_devices.ALIAS)
+    numbered = gateway.kernel.devices["vti1"]
+    peer = route(destination="10.255.0.2/32", device="vti1", source="10.255.0.1", protocol=158)
+    gateway.kernel.devices["vpn-inner"] = dataclasses.replace(inner, index=50)
+    gateway.kernel.devices["vti1"] = dataclasses.replace(numbered, addresses=())
+    gateway.kernel.tables.routes = [*gateway.kernel.tables.routes, peer]
+    before = set(gateway.kernel.routes)
+    gateway.call("opened")
+    gateway.kernel.devices["vti1"] = dataclasses.replace(
+        numbered, addresses=(_devices.Inner("10.255.0.1/32", "10.255.0.2"),)
+    )
+    del gateway.kernel.devices["vpn-inner"]
+    gateway.kernel.tables.routes.remove(peer)
+    done = gateway.call("restored")["restored"]
+    assert set(gateway.kernel.routes) == before
+    assert {name: [str(inner) for inner in live.addresses] for name, live in gateway.kernel.devices.items()} == {
+        "vpn-inner": ["10.255.0.1/32"],
+        "vti1": [],
+    }
+    assert [line for line in done if line.startswith("device vpn-inner")]

@@ -16,6 +16,7 @@ from ansible_collections.route_based.vpn.plugins.plugin_utils import _answers, _
 DEVICE = {
     **{"name": "vti2", "kind": "vti", "local": "192.0.2.1", "remote": None, "ikey": 2, "okey": 2, "link": None},
     **{"mtu": 1400, "enabled": True, "addresses": ["10.99.0.1/32"], "sysctls": {"rp_filter": 0}, "owner": "other"},
+    "unnumbered": None,
 }
 ROUTE = {"destination": "10.0.0.0/8", "type": "unicast", "device": "vti2", "table": 254, "metric": 0, "protocol": 157}
 CONN = {

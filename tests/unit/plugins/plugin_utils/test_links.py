@@ -55,7 +55,7 @@ def test_both_ends_of_a_link() -> None:
             "remote_id": "@site7",
             "mark": 7,
             "interface": "vti7",
-            "addresses": [{"address": "10.255.0.3/32", "peer": "10.255.0.7"}],
+            "unnumbered": {"address": "10.255.0.3", "peer": "10.255.0.7"},
             "mtu": 1400,
             "routes": ["10.0.7.0/24"],
             "auth": "key",
@@ -72,7 +72,7 @@ def test_both_ends_of_a_link() -> None:
             "remote_id": "@site3",
             "mark": 3,
             "interface": "vti3",
-            "addresses": [{"address": "10.255.0.7/32", "peer": "10.255.0.3"}],
+            "unnumbered": {"address": "10.255.0.7", "peer": "10.255.0.3"},
             "mtu": 1400,
             "routes": ["10.0.3.0/24"],
             "auth": "key",
@@ -176,7 +176,7 @@ def test_ipv6() -> None:
     for number in (1, 2):
         inventory[f"s{number}"]["vpn_address"] = f"2001:db8::{number}"
     tunnel = tunnels(inventory, "s1")["link-1-2"]
-    assert tunnel["addresses"] == [{"address": "fd00:1::1/128", "peer": "fd00:1::2"}]
+    assert tunnel["unnumbered"] == {"address": "fd00:1::1", "peer": "fd00:1::2"}
 
 
 ids = st.lists(st.integers(1, 60_000), min_size=2, max_size=12, unique=True)
@@ -209,7 +209,8 @@ def test_both_ends_mirror_each_other(numbers: list[int]) -> None:
         one, two = (links.tunnel(link, site) for site in (link.one, link.two))
         assert (one["local"], one["remote"]) == (two["remote"], two["local"])
         assert (one["local_id"], one["remote_id"]) == (two["remote_id"], two["local_id"])
-        assert one["addresses"][0]["address"] == f"{two['addresses'][0]['peer']}/32"
+        assert one["unnumbered"]["address"] == two["unnumbered"]["peer"]
+        assert one["unnumbered"]["peer"] == two["unnumbered"]["address"]
         assert sorted([one["auto"], two["auto"]]) == ["add", "start"]
 
 

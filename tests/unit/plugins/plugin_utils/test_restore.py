@@ -116,3 +116,42 @@ def test_routes_that_go_with_a_conn_do_not_come_at_boot() -> None:
     assert _restore.lines([], routes) == ["ip route replace unreachable 10.7.0.0/16 metric 4278198272 proto 157"]
     assert _restore.followers(routes) == ["a 10.7.0.0/16 dev vti01 metric 100 src 10.0.1.1 proto 157"]
     assert _restore.followers([follower]) == []
+
+
+def test_unnumbered_tunnels_come_after_the_address_that_they_use() -> None:
+    loans = [{"address": "10.255.0.1", "peer": "10.255.0.2"}, {"address": "fd99::1", "peer": "fd99::3"}]
+    tunnels = [
+        {
+            "name": f"t{number}",
+            "local": "192.0.2.1",
+            "remote": f"192.0.2.{number}",
+            "mark": number,
+            "routes": [f"10.{number}.0.0/16"],
+            "guard": False,
+            "unnumbered": loan,
+            "psk": "a secret of the test",
+        }
+        for number, loan in enumerate(loans, 2)
+    ]
+    checked = _tunnels.normalise(tunnels)
+    assert _restore.lines(_tunnels.devices(checked), _tunnels.routes(checked)) == [
+        "devices vpn-inner vti2 vti3",
+        "device vpn-inner type dummy",
+        "device vti2 mtu 1400 type vti local 192.0.2.1 remote 192.0.2.2 ikey 2 okey 2",
+        "device vti3 mtu 1400 type vti local 192.0.2.1 remote 192.0.2.3 ikey 3 okey 3",
+        "sysctl vti2 disable_policy 1",
+        "sysctl vti2 forwarding 1",
+        "sysctl vti2 rp_filter 0",
+        "sysctl vti3 disable_policy 1",
+        "sysctl vti3 forwarding 1",
+        "sysctl vti3 rp_filter 0",
+        "ip address replace 10.255.0.1/32 dev vpn-inner",
+        "ip address replace fd99::1/128 dev vpn-inner nodad",
+        "ip link set vpn-inner group 4500 alias route_based.vpn up",
+        "ip link set vti2 group 4500 alias route_based.vpn up",
+        "ip link set vti3 group 4500 alias route_based.vpn up",
+        "ip route replace 10.255.0.2/32 dev vti2 src 10.255.0.1 proto 158",
+        "ip route replace fd99::3/128 dev vti3 src fd99::1 proto 158",
+        "ip route replace 10.2.0.0/16 dev vti2 src 10.255.0.1 proto 157",
+        "ip route replace 10.3.0.0/16 dev vti3 proto 157",
+    ]

@@ -258,3 +258,54 @@ def test_inner_networks_that_overlap(one: object, two: object, clash: bool) -> N
         return
     with pytest.raises(InputErrors, match=r"gateway_tunnels\[[01]\] .* overlaps with .*; each device needs"):
         _tunnels.normalise(tunnels)
+
+
+def unnumbered(number: int, **changes: t.Any) -> dict[str, t.Any]:
+    """A tunnel to another peer, which uses the one inner address of the host."""
+    own = {"name": f"t{number}", "remote": f"192.1.2.{number}", "mark": number, "interface": f"vti{number}"}
+    loan = {"address": "10.255.0.1", "peer": f"10.255.0.{number}"}
+    return tunnel(**{**own, "addresses": ..., "unnumbered": loan, "routes": [f"10.{number}.0.0/16"], **changes})
+
+
+def test_unnumbered_tunnels_share_one_address() -> None:
+    checked = _tunnels.normalise([unnumbered(2), unnumbered(3, routes=["10.3.0.0/16", "fd03::/48"]), tunnel()])
+    holder, *devices = _tunnels.devices(checked)
+    assert holder == {"name": "vpn-inner", "kind": "dummy", "addresses": [{"address": "10.255.0.1/32"}]}
+    assert [(d["addresses"], d.get("unnumbered")) for d in devices] == [
+        ([], {"address": "10.255.0.1", "peer": "10.255.0.2"}),
+        ([], {"address": "10.255.0.1", "peer": "10.255.0.3"}),
+        ([{"address": "10.0.1.1/24"}], None),
+    ]
+    assert [(r["destination"], r.get("source")) for r in _tunnels.routes(checked)] == [
+        ("10.2.0.0/16", "10.255.0.1"),
+        ("10.3.0.0/16", "10.255.0.1"),
+        # The kernel chooses one of the family.
+        ("fd03::/48", None),
+        ("10.0.0.0/8", None),
+    ]
+    host = _tunnels.Host(_versions.version("5.2"), "/hook", "aes_gcm256-sha2_512;dh19", "aes_gcm256")
+    assert "leftvti" not in _tunnels.conns(checked, host)[0]["keywords"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unnumbered": {"address": "10.255.0.1"}}, "is no dict of address and peer"),
+        ({"unnumbered": {"address": "10.255.0.1/32", "peer": "10.255.0.2"}}, "is not an IPv4 or IPv6 address"),
+        ({"unnumbered": {"address": "10.255.0.1", "peer": "fd00::2"}}, "is no other address of the family of 10.255"),
+        ({"unnumbered": {"address": "10.255.0.1", "peer": "10.255.0.1"}}, "is no other address of the family of"),
+        ({"unnumbered": "10.255.0.1"}, "unnumbered='str': has the wrong type"),
+        ({"addresses": ["10.0.1.1/24"]}, "has no place at a tunnel that is unnumbered"),
+        ({"bgp": {"remote_as": 65001}}, "give addresses instead of unnumbered"),
+    ],
+    ids=str,
+)
+def test_refused_of_unnumbered_tunnels(changes: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(InputErrors, match=message):
+        _tunnels.normalise([unnumbered(2, **changes)])
+
+
+def test_two_unnumbered_tunnels_to_one_peer() -> None:
+    again = unnumbered(3, unnumbered={"address": "10.255.0.1", "peer": "10.255.0.2"})
+    with pytest.raises(InputErrors, match=r"unnumbered.peer='10.255.0.2': gateway_tunnels\[0\] has it already"):
+        _tunnels.normalise([unnumbered(2), again])
