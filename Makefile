@@ -11,7 +11,8 @@ SHELL := /bin/bash
 VENV := .venv/stamp
 SCENARIOS ?= default
 SLOW_SCENARIOS ?= drift change versions hub_spoke limit rollback interrupt keys interop roadwarrior aws
-TEST := lint units sanity hostile kernel libreswan labs
+# The longest first: two parts run at a time, and the last one alone would waste a processor.
+TEST := libreswan kernel sanity hostile units lint labs
 
 .PHONY: help
 help: ## list the targets
