@@ -87,3 +87,13 @@ def test_an_address_and_its_peer(inner: t.Any, local: str, peer: str, operation:
         1: ipaddress.ip_address(peer).packed,
         2: ipaddress.ip_address(local).packed,
     }
+
+
+def test_an_address_that_routes_need_at_once() -> None:
+    """linux/if_addr.h: IFA_F_NODAD is 2. Without it IPv6 first looks for other hosts that have the address."""
+    for at_once, flags in ((True, 2), (False, 0)):
+        request = _link_messages.request(
+            _devices.AddAddress("eth0", _devices.Inner("fd00::1/128"), at_once=at_once), index_of
+        )
+        assert request
+        assert request.body[2] == flags
