@@ -107,3 +107,11 @@ def test_a_rule_that_was_written_is_read_as_it_was(more: dict[str, t.Any]) -> No
     wanted = dataclasses.replace(RULE, **more)
     assert _route_messages.rule(dumped(told(_rules.AddRule(wanted)))) == wanted
     assert told(_rules.DelRule(wanted)).body == told(_rules.AddRule(wanted)).body
+
+
+@pytest.mark.parametrize(("family", "destination"), [(2, "0.0.0.0/0"), (10, "::/0")])
+def test_a_default_route_has_no_destination_in_the_kernel_s_dump(family: int, destination: str) -> None:
+    body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 254, 4, 0, 1, 0) + _rtnl.u32(4, 3)
+    found = _route_messages.route(_rtnl.HEADER.pack(_rtnl.HEADER.size + len(body), 24, 0, 0, 0) + body, NAMES)
+    assert found
+    assert (found.destination, found.device) == (destination, "west")
