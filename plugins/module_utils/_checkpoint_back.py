@@ -170,9 +170,10 @@ class Back:
 
     def _files_gone(self) -> None:
         gone = [kept.path for kept in self._others() if not kept.copy and os.path.exists(kept.path)]
-        units = [os.path.basename(path) for path in gone if path.startswith(UNITS)]
-        if units:
-            self._command("systemctl", "disable", *units)
+        units = [path for path in gone if path.startswith(UNITS)]
+        own = [os.path.basename(path) for path in units if path.endswith(".service")]
+        if own:
+            self._command("systemctl", "disable", *own)
         for path in gone:
             if os.path.isdir(path):
                 # Users may have put something of theirs there.

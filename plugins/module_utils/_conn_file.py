@@ -237,8 +237,7 @@ class File:
         """
         names = list(coming)
         keyed = [n for n, options in coming.items() if n in self.found and any(k in options for k in PUBLIC_KEYS)]
-        for name in [*gone, *(keyed if self.orphans else ())]:
-            self._pluto.delete(name)
+        self._unload([*gone, *(keyed if self.orphans else ())])
         complaints = self._pluto.add(names) if names else {}
         loaded = self._pluto.status().conns
         missing = [name for name in names if name not in loaded]
@@ -248,6 +247,14 @@ class File:
         if missing:
             words = [f"{n}: {complaints[n] or 'no reason given, see the log of pluto'}" for n in missing]
             raise StoreError(f"pluto did not load {len(missing)} of {len(names)} conns: {'; '.join(words)}")
+
+    def _unload(self, names: list[str]) -> None:
+        """By an alias where that means some of these conns alone, which is one command however many they are. A status
+        that may be out of date, as it is when a failure is undone, does not tell that."""
+        aliases = _status.aliases_of(self._status, names) if self._status and not self._doubtful else {}
+        covered = set().union(*aliases.values())
+        if names:
+            self._pluto.delete([*aliases, *(name for name in names if name not in covered)])
 
     def _bring(self, bring: dict[str, str]) -> None:
         """Initiate, route or stop conns that are loaded."""

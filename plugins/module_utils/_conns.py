@@ -87,7 +87,7 @@ def wanted_conns(
     parsed = conf.parse(text)
     result = {}
     for conn in parsed.conns:
-        options = conf.effective(parsed, conn.name, defaults)
+        options = conf.without_alias(conf.effective(parsed, conn.name, defaults))
         state = (states or {}).get(conn.name) or conf.wanted_state(options)
         if state is not None:
             options.pop("auto", None)

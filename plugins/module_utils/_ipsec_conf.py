@@ -22,6 +22,9 @@ from ansible_collections.route_based.vpn.plugins.module_utils._errors import Inp
 from ansible_collections.route_based.vpn.plugins.module_utils._versions import MARKS
 
 DEFAULT = "%default"
+#: The role's conns have it in connalias=, so that all of them can be unloaded by one command. No conn has such a name,
+#: as names begin with a letter or digit: libreswan 5 replaces the conns whose alias is the name of one that it loads.
+ALIAS = "_route_based_vpn"
 
 LOADED, STARTED, ONDEMAND, STOPPED, ABSENT = "loaded", "started", "ondemand", "stopped", "absent"
 #: The state that a conn asks for with auto=; None: it is not loaded, like a base for also=.
@@ -272,6 +275,14 @@ def effective(conf: Conf, name: str, defaults: t.Optional[t.Mapping[str, str]] =
 def wanted_state(options: dict[str, str]) -> t.Optional[str]:
     """The state that a conn's auto= asks for; None where the conn is not to be loaded."""
     return AUTO_STATES.get(options.get("auto", "ignore"))
+
+
+def without_alias(options: t.Mapping[str, str]) -> dict[str, str]:
+    """The keywords without the alias that the role gives its conns: it has no part in what a conn does, and a conn that
+    was loaded without it is not loaded anew for its sake."""
+    others = [word for word in options.get("connalias", "").split() if word != ALIAS]
+    rest = {key: value for key, value in options.items() if key != "connalias" or others}
+    return {key: " ".join(others) if key == "connalias" else value for key, value in rest.items()}
 
 
 def fingerprint(name: str, options: dict[str, str]) -> str:

@@ -27,7 +27,9 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _files,
     _limits,
     _main_conf,
+    _restart,
     _status,
+    _versions,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals, StoreError
 
@@ -75,6 +77,9 @@ class Wanted:
     clock_skew: int = 300
     installs: bool = True
     forwards: bool = False
+    #: one for each device that is to have it
+    addresses: tuple[str, ...] = ()
+    open_files: int = 0
 
     @property
     def kinds(self) -> list[str]:
@@ -110,6 +115,9 @@ class Host:
     ike: tuple[str, ...] = ()
     ip_forward: str = "1"
     rp_filter: str = "0"
+    #: as things are, and the addresses of other devices than those that are ours
+    restart: _restart.Restart = _restart.Restart()
+    others: tuple[str, ...] = ()
 
     @property
     def libreswan(self) -> t.Optional[str]:
@@ -121,6 +129,7 @@ class Host:
 def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
     """The module's options; InputErrors where a device has no name or its ends are no addresses."""
     refused, devices = Refusals(), []
+    inner: list[str] = []
     for index, entry in enumerate(params["devices"]):
         item = f"devices[{index}] ({entry.get('name')})"
         if not entry.get("name"):
@@ -130,9 +139,11 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
             kind = "vti6" if ":" in local + remote else "vti"
             kind = _devices.DUMMY if entry.get("kind") == _devices.DUMMY else kind
             devices.append(_devices.Device(str(entry["name"]), kind, local, remote, link=entry.get("link") or ""))
+            inner += [str(a.get("address", "")).partition("/")[0] for a in entry.get("addresses") or ()]
     refused.stop_if_any()
-    others = ("path", "now", "clock_skew", "installs", "forwards")
-    return Wanted(tuple(params["conns"]), tuple(devices), **{name: params[name] for name in others})
+    others = ("path", "now", "clock_skew", "installs", "forwards", "open_files")
+    rest = {name: params[name] for name in others}
+    return Wanted(tuple(params["conns"]), tuple(devices), addresses=tuple(inner), **rest)
 
 
 def _end(value: t.Any) -> str:
@@ -156,13 +167,19 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
     ipsec = _run(tools, "ipsec", "--version")
     is_libreswan = ipsec is not None and "libreswan" in ipsec[1].lower()
     status = _run(tools, "ipsec", "whack", "--status") if is_libreswan else None
-    links = _run(tools, "ip", "-json", "-details", "link", "show")
+    told = _run(tools, *_restart.ADDRESS_COMMAND)
+    links = told[1] if told and not told[0] else ""
+    allowed = _run(tools, *_restart.LIMIT_COMMAND)
+    devices = live_devices(links)
+    ours = [name for name, device in devices.items() if device.owned]
     around, own, reasons = _conf_files(want.path)
     return Host(
         pyroute2=_pyroute2(tools),
         ipsec=(ipsec[1] or "nothing") if ipsec else None,
         refusals={kind: words for kind in want.kinds for words in [_refusal(tools, kind)] if words},
-        devices=live_devices(links[1] if links and not links[0] else ""),
+        devices=devices,
+        restart=_restart.Restart(_restart.addresses(links), _restart.limit(allowed[1] if allowed else "")),
+        others=_restart.addresses(links, ours),
         clock=time.time(),
         systemd=os.path.isdir(path("run/systemd/system")),
         apt=_program(tools, "apt-get") is not None,
@@ -221,7 +238,7 @@ def _refusal(tools: Tools, kind: str) -> str:
 
 
 def live_devices(text: str) -> dict[str, _devices.Device]:
-    """The devices that C(ip -json -details link show) tells of; those that are no VTI have no ends."""
+    """The devices that C(ip -json -details address show) tells of; those that are no VTI have no ends."""
     devices = {}
     for link in json.loads(text or "[]"):
         info = link.get("linkinfo") or {}
@@ -299,6 +316,7 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "net.ipv4.ip_forward is 0: the host forwards no packet between the tunnels and the networks behind it; "
             "set it to 1"
         )
+    found += host.restart.problems(_libreswan_version(host))
     if host.rp_filter == "1":
         found.append(
             "net.ipv4.conf.all.rp_filter is 1 (strict), and the kernel takes the higher one of it and the device's: "
@@ -306,6 +324,13 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "to 0, or to 2 (loose)"
         )
     return found
+
+
+def _libreswan_version(host: Host) -> t.Optional[_versions.Version]:
+    try:
+        return _versions.version(host.libreswan or "")
+    except ValueError:
+        return None
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -457,6 +482,13 @@ def _ends(device: _devices.Device) -> str:
     return f"local {device.local} remote {device.remote}" + (f" dev {device.link}" if device.link else "")
 
 
+def _restart_then(want: Wanted, host: Host) -> t.Iterator[str]:
+    """With what the host is to get. As things are may be healed by it, and is a warning."""
+    limit = host.restart.open_files
+    then = _restart.Restart((*host.others, *want.addresses), max(limit, want.open_files) if limit else None)
+    yield from then.problems(_libreswan_version(host))
+
+
 CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {
     "python": _python,
     "systemd": _systemd,
@@ -468,4 +500,5 @@ CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {
     "file": _file,
     "conn": _conns,
     "device": _devices_free,
+    "restart": _restart_then,
 }

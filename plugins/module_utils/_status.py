@@ -62,6 +62,7 @@ class Part:
     oriented: bool = False
     resolved: bool = True
     serial: t.Optional[int] = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def routed(self) -> bool:
@@ -132,6 +133,17 @@ class Status:
         return self.conns.setdefault(base, ConnStatus(base))
 
 
+def aliases_of(status: Status, names: t.Collection[str]) -> dict[str, set[str]]:
+    """The aliases by which several of these conns, and no other ones, are meant, with their names."""
+    meant: dict[str, set[str]] = {}
+    for name, conn in status.conns.items():
+        for part in conn.parts.values():
+            for alias in part.aliases:
+                meant.setdefault(alias, set()).add(name)
+    wanted = set(names)
+    return {alias: conns for alias, conns in meant.items() if len(conns) > 1 and conns <= wanted}
+
+
 def parse_status(text: str) -> Status:
     """The output of C(ipsec whack --status)."""
     status = Status()
@@ -186,6 +198,8 @@ def _conn_field(part: Part, field: str) -> None:
         return
     elif key == "policy":
         part.policy = tuple(value.split("+"))
+    elif key == "aliases":
+        part.aliases = tuple(value.split())
     elif key == "mark" and value != "unset":
         part.mark_in, _comma, part.mark_out = value.partition(", ")
     elif key == "vti-iface" and value != "unset":

@@ -363,6 +363,26 @@ firewall:
       type: list
       elements: str
       sample: []
+restart:
+  description:
+    - Whether pluto could start again as things are. It opens two sockets on each address of the host, and logs each
+      pair of devices that share one, when it starts.
+  returned: success
+  type: dict
+  contains:
+    addresses:
+      description: How many local addresses it would listen on.
+      type: int
+      sample: 12
+    open_files:
+      description: How many files C(ipsec.service) may open. It is null where there is no limit, or no such unit.
+      type: int
+      sample: 1024
+    problems:
+      description: Why it could not, and what to do, for people.
+      type: list
+      elements: str
+      sample: []
 routes:
   description: The routes of M(route_based.vpn.vti_route) in all tables (protocol 157).
   returned: success
@@ -384,18 +404,21 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _info,
     _netlink,
     _pluto,
+    _restart,
     _run,
+    _versions,
 )
 
 
 def look(module: AnsibleModule) -> None:
     """Ask pluto, then the kernel, then the peers, and join."""
-    names, conns, errors = module.params["names"], [], {}
+    names, conns, errors, version = module.params["names"], [], {}, None
     if names is None or names:
         pluto = _pluto.Pluto(module.run_command)
         if module.params["wait_established"]:
             _info.wait(pluto, names, module.params["wait_established"])
-        conns = _info.chosen(pluto.status(traffic=True), names)
+        status = pluto.status(traffic=True)
+        conns, version = _info.chosen(status, names), _versions.version(status.version or "5.0")
         if module.params["log_seconds"]:
             errors = pluto.last_errors(module.params["log_seconds"])
     with _netlink.Netlink() as netlink:
@@ -411,7 +434,19 @@ def look(module: AnsibleModule) -> None:
         result.append(entry)
     devices = _info.device_list(kernel, result)
     firewall = _firewall_state.look(module.run_command, module.params["firewall"])
-    module.exit_json(changed=False, conns=result, devices=devices, routes=_info.our_routes(kernel), firewall=firewall)
+    restart = _restart.look(module.run_command)
+    module.exit_json(
+        changed=False,
+        conns=result,
+        devices=devices,
+        routes=_info.our_routes(kernel),
+        firewall=firewall,
+        restart={
+            "addresses": len(set(restart.addresses)),
+            "open_files": restart.open_files,
+            "problems": restart.problems(version),
+        },
+    )
 
 
 def main() -> None:

@@ -77,6 +77,11 @@ options:
       - Whether the host is to forward packets between tunnels and networks. It warns then where it does not.
     type: bool
     default: false
+  open_files:
+    description:
+      - The limit of open files that C(ipsec.service) is to get. V(0) leaves it as it is.
+    type: int
+    default: 0
   fail:
     description:
       - Whether the module fails where there is a problem. With V(false) it returns RV(problems) alone.
@@ -121,7 +126,7 @@ problems:
     check:
       description:
         - What was looked at, V(python), V(systemd), V(kernel), V(pyroute2), V(libreswan), V(ike), V(clock), V(file),
-          V(conn) or V(device).
+          V(conn), V(device) or V(restart).
       type: str
       returned: always
       sample: kernel
@@ -144,6 +149,8 @@ warnings:
   description:
     - What lets the tunnels come up, and may keep packets from getting through. That is C(net.ipv4.ip_forward) of 0 with
       O(forwards=true), and C(net.ipv4.conf.all.rp_filter) of 1.
+    - That pluto, as things are, could not start again. What it is to get by O(devices) may change that; where it does
+      not, that is one of RV(problems).
   returned: when there are any
   type: list
   elements: str
@@ -205,6 +212,7 @@ def main() -> None:
             "clock_skew": {"type": "int", "default": 300},
             "installs": {"type": "bool", "default": True},
             "forwards": {"type": "bool", "default": False},
+            "open_files": {"type": "int", "default": 0},
             "fail": {"type": "bool", "default": True},
         },
         supports_check_mode=True,

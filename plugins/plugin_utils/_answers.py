@@ -96,6 +96,7 @@ ANSWERS: dict[str, dict[str, t.Any]] = {
             {**DEVICE, "index": NUMBER, "master": TEXT, "counters": Some(NUMBER, True), "conns": Some(TEXT)}
         ),
         "firewall": ({"state": TEXT, "watched": TRUTH, "problems": Some(TEXT)}, NOTHING),
+        "restart": {"addresses": NUMBER, "open_files": (NUMBER, NOTHING), "problems": Some(TEXT)},
         "routes": Some(ROUTE),
     },
     "vpn_preflight": {
@@ -150,7 +151,8 @@ def to_report(info: t.Any) -> Answer:
     """What the report reads of what vpn_info answered, or why there is nothing of it."""
     if not isinstance(info, dict):
         return _malformed("vpn_info", f"it is not a dict but a {type(info).__name__}")
-    shape = {"conns": Some(READ), "?firewall": ({"problems": Some(TEXT)}, NOTHING)}
+    judged = {"problems": Some(TEXT)}
+    shape = {"conns": Some(READ), "?firewall": (judged, NOTHING), "?restart": judged}
     return info if "conns" not in info or fits(info, shape) else _malformed("vpn_info", next(problems(info, shape)))
 
 

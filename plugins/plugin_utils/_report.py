@@ -162,11 +162,16 @@ def _hosts(plan: _sites.Plan, answers: Answers) -> list[Entry]:
             "state": "up" if answered else "unreachable" if asked else "planned",
             "address": site.address if site else None,
             "networks": list(site.networks) if site else [],
-            "problems": [*([said] if said else []), *(info.get("firewall") or {}).get("problems", ())],
+            "problems": [*([said] if said else []), *_judged(info)],
             "drift": drift(answers.foretold[host]) if host in answers.foretold else None,
         }
         entries.append(entry)
     return sorted(entries, key=lambda entry: entry["id"])
+
+
+def _judged(info: Entry) -> list[str]:
+    """What a host has found wrong with what all of its tunnels depend on."""
+    return [problem for part in ("firewall", "restart") for problem in (info.get(part) or {}).get("problems", ())]
 
 
 def _outer(remote: t.Optional[str]) -> str:

@@ -13,7 +13,7 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _values, _versions
+from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf, _routes, _values, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _bgp, _firewall, _presets
 
@@ -460,6 +460,7 @@ def _keywords(tunnel: Tunnel, host: Host) -> dict[str, str]:
         words["dpdaction"] = "restart" if tunnel["auto"] == "start" else "hold"
     auto = tunnel["auto"] if _auth.ready(tunnel, host.credentials) else "ignore"
     words.update({"leftupdown": host.updown, "auto": auto, **tunnel["options"]})
+    words["connalias"] = " ".join([*words.get("connalias", "").split(), _ipsec_conf.ALIAS])
     return quoted(_versions.for_version(words, host.version))
 
 

@@ -8,11 +8,15 @@ each pair of devices that share one, and stops for ever at about 56 of them."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from ansible_collections.route_based.vpn.plugins.module_utils import _restart
 from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _links, _sites, _tunnels
 
 LINKS = 80
+ADDRESSES = 600
+LIMITS = Path("/etc/systemd/system/ipsec.service.d/limits.conf")
 #: Within so many seconds of a restart the outer address has to be bound again.
 LIMIT_SECONDS = 30
 
@@ -64,6 +68,37 @@ def test_a_hub_survives_a_restart_of_pluto(libreswan, hub):
     assert len(loaded) == LINKS
     assert libreswan.sh("ip -o address show").count("10.255.0.1/") == 1
     assert set_up(libreswan, hub) == [False, False, False]
+    # All of them go by the alias that each of them has.
+    assert libreswan.sh("ipsec whack --status").count("aliases: _route_based_vpn") == LINKS
+    assert not libreswan.conns().get("failed")
+    assert libreswan.states() == {}
+
+
+def test_more_addresses_than_pluto_may_open_files(libreswan, hub):
+    """As with 600 tunnels that have an address each: told before the restart, and healed by a larger limit."""
+    devices = [
+        {
+            "name": f"vti{n}",
+            "local": hub["own"],
+            "remote": f"198.18.{n // 250}.{n % 250 + 1}",
+            "key": n,
+            "addresses": [{"address": f"10.254.{n // 64}.{n % 64 * 4 + 1}/30"}],
+        }
+        for n in range(1, ADDRESSES + 1)
+    ]
+    assert not libreswan.call("vti_tunnel", tunnels=devices, purge=True).get("failed")
+    (problem,) = libreswan.call("vpn_info")["restart"]["problems"]
+    assert "pluto would not survive a restart" in problem
+    limit = _restart.open_files(ADDRESSES)
+    assert f"LimitNOFILE={limit} " in problem
+    try:
+        LIMITS.parent.mkdir()
+        LIMITS.write_text(f"[Service]\nLimitNOFILE={limit}\n")
+        libreswan.sh(f"systemctl daemon-reload; timeout {LIMIT_SECONDS} systemctl restart ipsec")
+        libreswan.wait(f"ss -Hlun | grep -q '{hub['own']}:4500 ' && ipsec whack --status >/dev/null", LIMIT_SECONDS)
+        assert libreswan.call("vpn_info")["restart"]["problems"] == []
+    finally:
+        libreswan.sh(f"rm -rf {LIMITS.parent}; systemctl daemon-reload")
 
 
 def test_a_hub_that_was_set_up_before_goes_over_without_a_restart(libreswan, hub):

@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 VERSIONS = ("4.10", "5.2")
-KEYWORDS = """also auto authby dpdaction dpddelay esp ike ikelifetime ikev2 keyexchange left leftckaid leftid leftsubnet
+KEYWORDS = """also auto authby connalias
+    dpdaction dpddelay esp ike ikelifetime ikev2 keyexchange left leftckaid leftid leftsubnet
     leftupdown leftvti mark mark-in mark-out right
     rightecdsakey rightid rightsubnet salifetime type vti-interface vti-routing""".split()
 
@@ -49,6 +50,8 @@ class FakePluto:
         self.reachable = True
         self.secrets = ""
         self.log = ""
+        #: what programs around pluto say, by their name
+        self.told: dict[str, tuple[int, str, str]] = {}
         #: conn whose IKE SA another one's IPsec SA hangs on, by name
         self.shares: dict[str, str] = {}
         #: the peer's public key that pluto has for a conn
@@ -131,6 +134,10 @@ class FakePluto:
         self.calls.append(list(args))
         if args[0] == "journalctl":
             return 0, self.log, ""
+        if args[0] in ("ip", "systemctl"):
+            return self.told.get(args[0], (1, "", f"no program {args[0]}"))
+        if args[0] == "sh":
+            return self.whack_each(args)
         assert args[0] == "ipsec", args
         if self.hang_at and self.hang_at in " ".join(args):
             self.hangs = True
@@ -213,6 +220,11 @@ class FakePluto:
             return 0, self.traffic(), ""
         assert args[0] == "--name", args
         conn = self.conns.get(args[1])
+        alias = [name for name, other in self.conns.items() if args[1] in other.options.get("connalias", "").split()]
+        if conn is None and alias and args[-1] == "--delete":
+            for name in alias:
+                del self.conns[name]
+            return 0, "", ""
         if conn is None:
             return self.unknown(args[1], args[-1])
         if args[-1] == "--delete":
@@ -231,6 +243,16 @@ class FakePluto:
         else:
             conn.routed = args[-1] == "--route"
         return 0, "", ""
+
+    def whack_each(self, args: list[str]) -> tuple[int, str, str]:
+        """What a loop of the shell runs; its exit code is the last one's."""
+        assert "--delete" in args[2], args
+        assert args[3] == "ipsec whack --delete", args
+        self.calls.pop()
+        done = [
+            self.run(["timeout", "-k", "5", "60", "ipsec", "whack", "--name", name, "--delete"]) for name in args[4:]
+        ]
+        return done[-1][0], "".join(out for _rc, out, _err in done), "".join(err for _rc, _out, err in done)
 
     def unknown(self, name: str, command: str) -> tuple[int, str, str]:
         """4.10 leaves with 0 for most commands on a conn that it does not know."""
@@ -271,7 +293,9 @@ class FakePluto:
         mark = conn.options.get("mark", "")
         marks = f"{mark}, {mark}" if mark else "unset"
         device = conn.options.get("vti-interface", "unset")
+        alias = conn.options.get("connalias")
         return [
+            *([f'"{name}":   aliases: {alias}'] if alias else []),
             f'"{name}": 0.0.0.0/0==={left}...{right}===0.0.0.0/0; {routed}; my_ip=unset;',
             f'"{name}":     oriented; my_ip=unset;' if old else f'"{name}":   host: oriented; local: {left};',
             f'"{name}":   policy: IKEv2+PSK+ENCRYPT+TUNNEL{"+UP" if conn.keep_up else ""}+ESN_YES;',

@@ -41,7 +41,7 @@ GONE = [
 @pytest.mark.parametrize("words", GONE)
 def test_a_pluto_that_does_not_run_is_told_from_other_failures(words):
     for command in ("status", "initiate", "delete", "add"):
-        arguments = {"status": [], "add": [["a"]]}.get(command, ["a"])
+        arguments = {"status": [], "add": [["a"]], "delete": [["a"]]}.get(command, ["a"])
         with pytest.raises(_pluto.PlutoNotRunning, match="start ipsec.service first"):
             getattr(scripted(33, "", words), command)(*arguments)
 
@@ -68,9 +68,14 @@ def test_a_broken_file_is_every_conns_complaint(pluto, fake):
 def test_delete_ignores_exit_codes(pluto, fake):
     pluto.add(["a"])
     pluto.initiate("a")
-    pluto.delete("a")
-    pluto.delete("nosuch")
+    pluto.delete(["a", "nosuch"])
     assert fake.conns == {}
+
+
+def test_delete_that_hangs_tells_what_was_run(pluto, fake):
+    fake.hang_at = "--delete"
+    with pytest.raises(_pluto.PlutoHangsError, match="'ipsec whack --delete' was ended after"):
+        pluto.delete(["a"])
 
 
 def test_commands_on_an_unknown_conn_fail_whatever_the_exit_code(pluto):

@@ -10,7 +10,13 @@ import dataclasses
 import json
 
 import pytest
-from ansible_collections.route_based.vpn.plugins.module_utils import _deps, _devices, _main_conf, _preflight
+from ansible_collections.route_based.vpn.plugins.module_utils import (
+    _deps,
+    _devices,
+    _main_conf,
+    _preflight,
+    _restart,
+)
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors
 from ansible_collections.route_based.vpn.plugins.module_utils._preflight import Host, Wanted
 
@@ -54,6 +60,30 @@ def found(want, host):
 def live(**fields):
     device = _devices.Device(**{"name": "vti01", "kind": "vti", "alias": "", **fields})
     return dataclasses.replace(GOOD, devices={device.name: device})
+
+
+def test_what_is_wanted_is_weighed_and_what_is_there_is_told():
+    shared = [{"name": f"t{n}", "local": "192.0.2.1", "remote": f"198.51.100.{n}"} for n in range(60)]
+    for entry in shared:
+        entry["addresses"] = [{"address": "10.255.0.1/32", "peer": f"10.255.1.{entry['name'][1:]}"}]
+    want = _preflight.wanted(params(devices=shared))
+    assert want.addresses == ("10.255.0.1",) * 60
+    new = dataclasses.replace(GOOD, ipsec="Libreswan 5.2")
+    ((check, message),) = found(want, new)
+    assert (check, "60 devices have the address 10.255.0.1" in message) == ("restart", True)
+    assert found(want, GOOD) == []
+    # What this run takes away does not stand in its way.
+    as_it_is = dataclasses.replace(new, restart=_restart.Restart(("10.255.0.1",) * 60, 1024))
+    assert found(WANT, as_it_is) == []
+    assert ["60 devices" in text for text in _preflight.warnings(WANT, as_it_is)] == [True]
+
+
+def test_addresses_beyond_the_limit_of_files_that_the_host_is_to_get():
+    many = tuple(f"10.{n // 250}.{n % 250}.1" for n in range(1000))
+    host = dataclasses.replace(GOOD, restart=_restart.Restart((), 1024))
+    assert found(dataclasses.replace(WANT, addresses=many, open_files=8192), host) == []
+    ((check, message),) = found(dataclasses.replace(WANT, addresses=many), host)
+    assert (check, "may open 1024 files" in message) == ("restart", True)
 
 
 def test_nothing_is_in_the_way():
@@ -291,6 +321,7 @@ def params(**given):
         "clock_skew": 300,
         "installs": True,
         "forwards": False,
+        "open_files": 0,
         "fail": True,
         **given,
     }

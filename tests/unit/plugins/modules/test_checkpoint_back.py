@@ -57,7 +57,7 @@ class Gateway:
 
     def run_command(self, command: list[str]) -> tuple[int, str, str]:
         words = command[4:]
-        if words[0] in ("ipsec", "journalctl"):
+        if words[0] in ("ipsec", "sh", "journalctl"):
             return self.host.pluto.run(command)
         self.commands.append(" ".join(words))
         if words[-1] != str(self.table) or self.loaded == self.table.read_text():
@@ -133,6 +133,18 @@ def test_a_unit_that_the_change_made_is_disabled_before_it_goes(gateway: Gateway
     gateway.change()
     gateway.call("restored")
     assert gateway.commands[-2:] == ["systemctl disable new.service", "systemctl daemon-reload"]
+
+
+def test_settings_of_a_unit_are_no_unit(gateway: Gateway) -> None:
+    settings = gateway.unit.parent / "ipsec.service.d/limits.conf"
+    gateway.params["files"] += [str(settings), str(settings.parent)]
+    gateway.call("opened")
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[Service]")
+    gateway.call("restored")
+    assert not settings.parent.exists()
+    assert gateway.commands[-1:] == ["systemctl daemon-reload"]
+    assert [command for command in gateway.commands if "disable" in command] == []
 
 
 def test_check_mode_foretells_it_and_does_nothing(gateway: Gateway) -> None:

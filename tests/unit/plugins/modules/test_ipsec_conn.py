@@ -72,6 +72,49 @@ def test_default_and_also_touch_those_who_use_them(host):
     assert host.actions(content=text(1, 2, life="4h") + own) == {"c1": "updated", "c2": "updated", "own": "kept"}
 
 
+def aliased(*numbers):
+    """A file as the role writes it: each conn has the alias."""
+    return text(*numbers).replace("  auto=", "  connalias=_route_based_vpn\n  auto=")
+
+
+def deletes(host):
+    return [call[3] for call in host.pluto.calls if call[-1] == "--delete"]
+
+
+def test_all_conns_of_an_alias_go_by_it(host):
+    host.run(content=aliased(1, 2, 3))
+    assert host.actions(state="absent") == {"c1": "removed", "c2": "removed", "c3": "removed"}
+    assert (host.pluto.conns, deletes(host)) == ({}, ["_route_based_vpn"])
+
+
+def test_an_alias_that_means_others_too_is_not_used(host):
+    host.run(content=aliased(1, 2, 3))
+    serials = host.serials
+    assert host.actions(content=aliased(1)) == {"c1": "kept", "c2": "removed", "c3": "removed"}
+    assert (host.serials, deletes(host)) == ({"c1": serials["c1"]}, ["c2", "c3"])
+    host.pluto.load("foreign", {"connalias": "_route_based_vpn"})
+    host.run(content=aliased(1, 2))
+    host.run(state="absent")
+    assert list(host.pluto.conns) == ["foreign"]
+
+
+def test_conns_of_an_earlier_version_keep_their_sas_when_they_get_the_alias(host):
+    host.run(content=text(1, 2))
+    serials = host.serials
+    result = host.run(content=aliased(1, 2))
+    assert ([entry["action"] for entry in result["conns"]], result["file"]) == (["kept", "kept"], "updated")
+    assert host.serials == serials
+    assert not host.run(content=aliased(1, 2))["changed"]
+    host.run(state="absent")
+    assert (host.pluto.conns, deletes(host)) == ({}, ["c1", "c2"])
+
+
+def test_another_alias_is_a_change(host):
+    host.run(content=aliased(1, 2))
+    own = aliased(1, 2).replace("connalias=_route_based_vpn", 'connalias="mine _route_based_vpn"', 1)
+    assert host.actions(content=own) == {"c1": "updated", "c2": "kept"}
+
+
 def test_add_one_remove_one(host):
     host.run(content=text(1, 2))
     before = host.serials

@@ -91,9 +91,9 @@ def test_devices_and_routes(run, fake):
     assert [route["destination"] for route in result["routes"]] == ["10.0.0.0/8"]
 
 
-def test_without_names_pluto_is_not_asked(run, fake, monkeypatch):
-    monkeypatch.setattr(fake, "run", None)
+def test_without_names_pluto_is_not_asked(run, fake):
     result = run(names=[])
+    assert [call for call in fake.calls if "ipsec" in call] == []
     assert (result["conns"], len(result["devices"])) == ([], 1)
 
 
@@ -211,6 +211,17 @@ def test_every_documented_field_of_the_firewall_is_returned(run, firewall):
 
     documented = yaml.safe_load(vpn_info.RETURN)["firewall"]["contains"]
     assert set(_firewall_state.look(lambda args: (0, "loaded", ""), str(firewall))) == set(documented)
+
+
+def test_a_pluto_that_would_not_survive_a_restart(run, fake):
+    import yaml
+
+    links = [{"ifname": f"d{n}", "flags": ["UP"], "addr_info": [{"local": "10.255.0.1"}]} for n in range(60)]
+    fake.told = {"ip": (0, json.dumps(links), ""), "systemctl": (0, "1024\n", "")}
+    found = run()["restart"]
+    assert set(found) == set(yaml.safe_load(vpn_info.RETURN)["restart"]["contains"])
+    assert (found["addresses"], found["open_files"]) == (1, 1024)
+    assert ["60 devices have the address" in text for text in found["problems"]] == [True] * (fake.version == "5.2")
 
 
 def test_waiting_fails_at_once_for_a_conn_that_is_not_loaded(run):

@@ -28,6 +28,7 @@ CONN = {
 }
 LISTED = {**DEVICE, "index": 7, "master": "", "counters": {"rx_bytes": 1}, "conns": ["x"]}
 INFO = {"changed": False, "conns": [CONN], "devices": [LISTED], "firewall": None, "routes": [ROUTE]}
+INFO["restart"] = {"addresses": 2, "open_files": None, "problems": []}
 
 
 def changed(path: str, value: t.Any) -> dict[str, t.Any]:

@@ -62,6 +62,13 @@ def test_a_link_with_both_views() -> None:
     assert report["counts"] == {"up": 1, "planned": 2}
 
 
+def test_a_gateway_that_would_not_survive_a_restart() -> None:
+    told = {"a": {"conns": [], "restart": {"problems": ["pluto would not survive a restart"]}}, "b": {"conns": []}}
+    sites = _report.report(PLAN, _report.Answers(["a", "b"], told, {}), 1795471500)["sites"]
+    found = {site["name"]: site["problems"] for site in sites}
+    assert (found["a"], found["b"]) == (["pluto would not survive a restart"], [])
+
+
 @pytest.mark.parametrize("firewall", [None, {"state": "missing", "watched": True, "problems": ["it is missing"]}])
 def test_what_is_wrong_with_the_firewall_of_a_gateway(firewall: t.Optional[dict[str, t.Any]]) -> None:
     told = {"a": {"conns": [], "firewall": firewall}, "b": {"conns": []}}

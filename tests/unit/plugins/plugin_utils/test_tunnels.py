@@ -58,6 +58,7 @@ def test_the_wikis_conn() -> None:
         "leftvti": "10.0.1.1/24",
         "leftupdown": "/hook",
         "auto": "start",
+        "connalias": "_route_based_vpn",
     }
 
 
@@ -85,7 +86,7 @@ def test_ids_that_libreswan_would_look_up(value: str) -> None:
 
 def test_options_pass_through_and_are_quoted_where_they_need_it() -> None:
     words = keywords(options={"dpddelay": 10, "encapsulation": True, "connalias": "a b"})
-    assert (words["dpddelay"], words["encapsulation"], words["connalias"]) == ("10", "yes", '"a b"')
+    assert (words["dpddelay"], words["encapsulation"], words["connalias"]) == ("10", "yes", '"a b _route_based_vpn"')
 
 
 def test_ipv6_selectors_follow_the_outer_family() -> None:
