@@ -116,13 +116,24 @@ bench: $(VENV) collection ## measure in the lab, and keep the tables in docs/ben
 	@echo "bench: planning of sites"
 	@tests/bench/sites
 
+# Each has a lab of its own.
+.PHONY: scale-old
+scale-old: $(VENV) collection ## every step in the life of a hub with 1,000 tunnels, libreswan 4.10
+	@echo "scale-old: a hub with 1,000 tunnels, libreswan 4.10"
+	@IMAGES=debian12 tests/bench/scale
+
+.PHONY: scale-new
+scale-new: $(VENV) collection ## the same with libreswan 5.2
+	@echo "scale-new: a hub with 1,000 tunnels, libreswan 5.2"
+	@IMAGES=debian13 tests/bench/scale
+
 .PHONY: test
 test: ## all that a change has to pass: lint, units, sanity, kernel, libreswan and scenario default
 	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST)
 
 .PHONY: test-full
-test-full: ## the same, then the slower scenarios, mutants, and the demo, also with the oldest ansible-core
-	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) mutants demo oldest-core native
+test-full: ## the same, then the slower scenarios, 1,000 tunnels, mutants, and the demo, also with the oldest ansible-core
+	@python3 tests/run_parts.py $(SCENARIOS:%=molecule/%) $(TEST) $(SLOW_SCENARIOS:%=molecule/%) scale-old scale-new mutants demo oldest-core native
 
 .PHONY: clean
 clean: ## remove what was built and installed, except the lab

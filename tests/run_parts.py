@@ -41,6 +41,8 @@ NEEDS = {
     "native": ["venv", "lab", "molecule/default"],
     "demo": ["collection", "lab"],
     "oldest-core": ["collection", "lab"],
+    "scale-old": ["collection", "lab"],
+    "scale-new": ["collection", "lab"],
 }
 SCENARIO_NEEDS = ["collection", "lab"]
 

@@ -60,7 +60,7 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _site_checks, _sites, _trust
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _site_checks, _sites, _trust, _variables
 
 WANTED = (*_sites.VARIABLES, *_site_checks.VARIABLES)
 # What is read only where something needs it, as it may be a secret that comes from somewhere slow, or a template that
@@ -83,7 +83,7 @@ class LookupModule(LookupBase):
         with _trust.facts_apart():
             hosts, errors = self._read(known["hostvars"], dict.fromkeys(members))
         plan, found = _sites.plan(hosts)
-        plan, more = _site_checks.check(hosts, plan)
+        plan, more = _site_checks.check(hosts, plan, known["hostvars"])
         errors += [*found, *more]
         if errors:
             lines = [f"{len(errors)} problem(s) in the inventory:", *(f"- {error}" for error in errors)]
@@ -98,6 +98,7 @@ class LookupModule(LookupBase):
             raw, found = hostvars.raw_get(name), {}
             facts = _trust.facts_of(raw)
             errors += [error for error in (_trust.refused(name, facts),) if error]
+            errors += self._unknown(hostvars, name, raw)
             for option in WANTED:
                 needs = NEEDED_BY.get(option)
                 if option not in raw or (
@@ -110,6 +111,18 @@ class LookupModule(LookupBase):
                     errors.append(InputError(name, option, "...", f"cannot be worked out: {exc}"))
             hosts[name] = found
         return hosts, errors
+
+    def _unknown(self, hostvars: t.Any, host: str, raw: t.Mapping[str, t.Any]) -> list[InputError]:
+        """Names with a typing error. Variables that tasks have registered or set are none of the inventory's; where
+        this Ansible does not tell which those are, nothing is refused."""
+        of_tasks = getattr(getattr(hostvars, "_variable_manager", None), "_nonpersistent_fact_cache", None)
+        if of_tasks is None:
+            return []
+        names = [name for name in raw if name.startswith(_variables.PREFIXES) and name not in of_tasks.get(host, ())]
+        try:
+            return _variables.unknown(host, names, self._worked_out(raw.get(_variables.OWN, []), dict(raw), hostvars))
+        except AnsibleError as exc:
+            return [InputError(host, _variables.OWN, "...", f"cannot be worked out: {exc}")]
 
     def _worked_out(self, value: t.Any, raw: dict[str, t.Any], hostvars: t.Any) -> t.Any:
         """A variable's value. hostvars[host][variable] would not do, as it knows of no other hosts: a tunnel's remote

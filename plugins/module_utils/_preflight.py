@@ -80,6 +80,8 @@ class Wanted:
     #: one for each device that is to have it
     addresses: tuple[str, ...] = ()
     open_files: int = 0
+    #: whether it may be that the host is to have no conns any more
+    none_allowed: bool = True
 
     @property
     def kinds(self) -> list[str]:
@@ -141,7 +143,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
             devices.append(_devices.Device(str(entry["name"]), kind, local, remote, link=entry.get("link") or ""))
             inner += [str(a.get("address", "")).partition("/")[0] for a in entry.get("addresses") or ()]
     refused.stop_if_any()
-    others = ("path", "now", "clock_skew", "installs", "forwards", "open_files")
+    others = ("path", "now", "clock_skew", "installs", "forwards", "open_files", "none_allowed")
     rest = {name: params[name] for name in others}
     return Wanted(tuple(params["conns"]), tuple(devices), addresses=tuple(inner), **rest)
 
@@ -451,6 +453,17 @@ def _conns(want: Wanted, host: Host) -> t.Iterator[str]:
             )
 
 
+def _some_left(want: Wanted, host: Host) -> t.Iterator[str]:
+    if host.own and not want.conns and not want.none_allowed:
+        names = ", ".join(sorted(host.own)[:5]) + (", ..." if len(host.own) > 5 else "")
+        yield (
+            f"the inventory has no tunnel for this host, and {want.path} has {len(host.own)} ({names}): a run would "
+            "take away all of them, with their devices, routes and guards; look for a mistake in gateway_tunnels and "
+            "vpn_site_id, and where it is meant set gateway_no_tunnels to true, or run the playbook "
+            "route_based.vpn.teardown"
+        )
+
+
 def _devices_free(want: Wanted, host: Host) -> t.Iterator[str]:
     wanted_names = {device.name for device in want.devices}
     holders = {device.slot: device for device in host.devices.values() if _is_vti(device)}
@@ -499,6 +512,7 @@ CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {
     "clock": _clock,
     "file": _file,
     "conn": _conns,
+    "none": _some_left,
     "device": _devices_free,
     "restart": _restart_then,
 }

@@ -82,6 +82,11 @@ options:
       - The limit of open files that C(ipsec.service) is to get. V(0) leaves it as it is.
     type: int
     default: 0
+  none_allowed:
+    description:
+      - Whether it is no problem that the host has conns in O(path) and is to have none, with an empty O(conns).
+    type: bool
+    default: true
   fail:
     description:
       - Whether the module fails where there is a problem. With V(false) it returns RV(problems) alone.
@@ -126,7 +131,7 @@ problems:
     check:
       description:
         - What was looked at, V(python), V(systemd), V(kernel), V(pyroute2), V(libreswan), V(ike), V(clock), V(file),
-          V(conn), V(device) or V(restart).
+          V(conn), V(none), V(device) or V(restart).
       type: str
       returned: always
       sample: kernel
@@ -213,6 +218,7 @@ def main() -> None:
             "installs": {"type": "bool", "default": True},
             "forwards": {"type": "bool", "default": False},
             "open_files": {"type": "int", "default": 0},
+            "none_allowed": {"type": "bool", "default": True},
             "fail": {"type": "bool", "default": True},
         },
         supports_check_mode=True,

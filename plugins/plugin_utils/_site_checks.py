@@ -9,6 +9,7 @@ gives all the problems that it finds, each with host and variable, and none with
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import ipaddress
 import re
@@ -56,8 +57,11 @@ _HASH = re.compile(HASHES)
 _GROUP = re.compile(GROUPS)
 
 
-def check(hosts: Hosts, plan: _sites.Plan) -> tuple[_sites.Plan, list[InputError]]:
-    """Everything that this module looks for, and the plan with the tunnels that were written by hand at both ends."""
+def check(
+    hosts: Hosts, plan: _sites.Plan, everybody: t.Optional[t.Collection[str]] = None
+) -> tuple[_sites.Plan, list[InputError]]:
+    """Everything that this module looks for, and the plan with the tunnels that were written by hand at both ends.
+    C(everybody) are the hosts of the whole inventory, where C(hosts) are not."""
     links = _links.Links(plan)
     tunnels, errors = _by_hand(hosts)
     pairs, crooked = _pairs(hosts, tunnels)
@@ -70,6 +74,7 @@ def check(hosts: Hosts, plan: _sites.Plan) -> tuple[_sites.Plan, list[InputError
         *(error for name, own in tunnels.items() for error in _beside_links(links, name, own)),
         *(error for name, raw in hosts.items() for error in _ways(links, name, raw, tunnels.get(name, ()))),
         *crooked,
+        *(error for name, raw in hosts.items() for error in _strangers(name, raw, everybody or hosts)),
     ]
     return dataclasses.replace(plan, by_hand=tuple(pairs)), errors
 
@@ -230,6 +235,19 @@ def _by_hand(hosts: Hosts) -> tuple[dict[str, list[_tunnels.Tunnel]], list[Input
             wrong = exc.errors
         errors += [_of_host(f"{name}: ", error) for error in wrong]
     return found, errors
+
+
+def _strangers(name: str, raw: Variables, everybody: t.Collection[str]) -> t.Iterator[InputError]:
+    """Tunnels to a peer that is no host of the inventory: its public key would never come, and they never load."""
+    tunnels = raw.get("gateway_tunnels")
+    for index, tunnel in enumerate(tunnels if isinstance(tunnels, list) else ()):
+        peer = tunnel.get("peer") if isinstance(tunnel, dict) else None
+        if isinstance(peer, str) and peer not in everybody:
+            item = f"{name}: gateway_tunnels[{index}] ({tunnel.get('name')})"
+            like = difflib.get_close_matches(peer, list(everybody), 1, 0.6)
+            meant = f"did you mean {like[0]}? " if like else ""
+            reason = f"is no host of the inventory; {meant}For a peer that Ansible does not manage give its remote_key"
+            yield InputError(item, "peer", peer, reason)
 
 
 def _credentials(raw: Variables) -> _auth.Credentials:

@@ -31,15 +31,17 @@ PLAY = [
 ]
 
 
-def run(work: Path, hosts: dict[str, t.Any], *arguments: str, play: t.Any = None, **common: t.Any) -> str:
-    """What Ansible says to a play over these hosts, without any connection."""
+def run(
+    work: Path, hosts: dict[str, t.Any], *arguments: str, play: t.Any = None, playbook: str = "", **common: t.Any
+) -> str:
+    """What Ansible says to a play over these hosts, or to a playbook of the collection, without any connection."""
     inventory, path = work / "hosts.yml", work / "play.yml"
     inventory.write_text(yaml.safe_dump({"gateways": {"hosts": hosts, "vars": common}}))
     path.write_text(yaml.safe_dump(play or PLAY))
     tree = subprocess.run([str(ROOT / "tests/tree")], check=True, capture_output=True, text=True).stdout.strip()
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": tree, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(work)}
     environment["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
-    command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory), str(path), *arguments]
+    command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(inventory), playbook or str(path), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout + done.stderr
 
@@ -86,6 +88,42 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
     ):
         assert problem in said
     assert MASTER not in said
+
+
+def test_a_variable_with_a_typing_error_is_refused_and_what_tasks_register_is_not(tmp_path: Path) -> None:
+    sites = {host: {"vpn_site_id": n, "vpn_address": f"192.0.2.{n}"} for n, host in enumerate("ab", start=1)}
+    tasks = [{"ansible.builtin.assert": {"that": True, "quiet": True}, "register": "vpn_before"}, *PLAY[0]["tasks"]]
+    play = [{**PLAY[0], "tasks": tasks}]
+    hosts = {**sites, "c": {"gateway_tunels": [TUNNEL]}}
+    said = run(tmp_path, hosts, play=play, vpn_topolgy="hub_and_spoke", gateway_rack=7)
+    for problem in (
+        "- a: vpn_topolgy='...': is no variable of this collection; did you mean vpn_topology?",
+        "- c: gateway_tunels='...': is no variable of this collection; did you mean gateway_tunnels?",
+        "- c: gateway_rack='...': is no variable",
+    ):
+        assert problem in said
+    assert "vpn_before=" not in said
+    said = run(tmp_path, sites, play=play, gateway_rack=7, gateway_own_variables=["gateway_rack"])
+    assert [x["peer"] for x in tunnels(said, "b")] == ["a"]
+    said = run(tmp_path, sites, "-e", "vpn_topolgy=mesh", play=play)
+    assert "vpn_topolgy='...': is no variable" in said
+
+
+@pytest.mark.parametrize("playbook", ["site", "status", "teardown", "rotate_keys", "peer_sheets", "aws"])
+def test_no_host_at_all_is_a_failure(tmp_path: Path, playbook: str) -> None:
+    for hosts in ("gatewayz", "gateways:!gateways"):
+        said = run(tmp_path, {"a": {}}, "-e", f"site_hosts={hosts}", playbook=f"route_based.vpn.{playbook}")
+        assert f"site_hosts={hosts}: no host of the inventory matches it" in said
+        assert "The groups of the inventory are gateways." in said
+        assert re.search(r"localhost +: ok=0 .* failed=1 ", said), said
+
+
+def test_a_peer_that_is_no_host_is_refused(tmp_path: Path) -> None:
+    keyed = {**TUNNEL, "remote": "192.0.2.4", "auth": "key"}
+    said = run(tmp_path, {"west": {"gateway_tunnels": [{**keyed, "peer": "easst"}]}, "east": {}})
+    assert "- west: gateway_tunnels[0] (x): peer='easst': is no host of the inventory; did you mean east?" in said
+    said = run(tmp_path, {"west": {"gateway_tunnels": [{**keyed, "peer": "east"}]}, "east": {}})
+    assert "is no host" not in said
 
 
 @pytest.mark.parametrize("name", ["behind", "vpn_networks"])

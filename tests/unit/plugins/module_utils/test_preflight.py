@@ -62,6 +62,17 @@ def live(**fields):
     return dataclasses.replace(GOOD, devices={device.name: device})
 
 
+def test_all_tunnels_are_not_taken_away_by_a_mistake():
+    has = dataclasses.replace(GOOD, own=frozenset(f"t{n}" for n in range(7)))
+    none = Wanted(none_allowed=False)
+    ((check, message),) = found(none, has)
+    assert (check, f"{OURS} has 7 (t0, t1, t2, t3, t4, ...)" in message) == ("none", True)
+    assert "gateway_no_tunnels" in message
+    assert found(none, GOOD) == []
+    assert found(Wanted(), has) == []
+    assert found(dataclasses.replace(none, conns=("t0",)), has) == []
+
+
 def test_what_is_wanted_is_weighed_and_what_is_there_is_told():
     shared = [{"name": f"t{n}", "local": "192.0.2.1", "remote": f"198.51.100.{n}"} for n in range(60)]
     for entry in shared:
@@ -322,6 +333,7 @@ def params(**given):
         "installs": True,
         "forwards": False,
         "open_files": 0,
+        "none_allowed": True,
         "fail": True,
         **given,
     }
