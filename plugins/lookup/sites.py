@@ -30,6 +30,13 @@ options:
     type: list
     elements: str
     required: true
+  fail:
+    description:
+      - Whether problems are an error. With V(false) they are what is returned, as a text that begins with C(problems )
+        and holds a list of them as JSON, so that a task can show them one below the other. Ansible itself shows the
+        text of an error several times.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -51,10 +58,12 @@ RETURN = r"""
 _raw:
   description:
     - The plan, a text of JSON. It holds no secret.
+    - With O(fail=false) and where there are problems, those.
   type: list
   elements: str
 """
 
+import json
 import typing as t
 
 from ansible.errors import AnsibleError, AnsibleLookupError
@@ -86,7 +95,10 @@ class LookupModule(LookupBase):
         plan, more = _site_checks.check(hosts, plan, known["hostvars"])
         errors += [*found, *more]
         if errors:
-            lines = [f"{len(errors)} problem(s) in the inventory:", *(f"- {error}" for error in errors)]
+            if not self.get_option("fail"):
+                return [f"problems {json.dumps([str(error) for error in errors])}"]
+            many = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+            lines = [f"{many} in the inventory:", *(f"- {error}" for error in errors)]
             raise AnsibleLookupError("\n".join(lines))
         return [plan.to_json()]
 

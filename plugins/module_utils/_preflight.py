@@ -449,7 +449,7 @@ def _conns(want: Wanted, host: Host) -> t.Iterator[str]:
         elif name in (host.loaded or ()) and name not in host.own:
             yield (
                 f"conn {name}: a foreign conn is in the way: pluto has one of this name loaded, which is not in "
-                f"{want.path}; unload it (ipsec whack --name {name} --delete), or rename one"
+                f"{want.path}; rename the tunnel, or find out what has loaded it"
             )
 
 
@@ -469,21 +469,22 @@ def _devices_free(want: Wanted, host: Host) -> t.Iterator[str]:
     holders = {device.slot: device for device in host.devices.values() if _is_vti(device)}
     for device in want.devices:
         found, holder = host.devices.get(device.name), holders.get(device.slot)
-        remove = f"choose another name, or remove that one (ip link delete {device.name})"
+        # Somebody needs it, whatever it is: no advice to remove it.
+        another = "give the tunnel another interface"
         what = "not ours" if device.kind == _devices.DUMMY else "no VTI device"
         if found and (_is_vti(found), found.owned or _is_vti(found)) != (_is_vti(device), True):
             reason = f"a device of this name exists, and it is {what} but of kind {found.kind}"
-            yield f"device {device.name}: {reason}; {remove}"
+            yield f"device {device.name}: {reason}; {another}"
         elif found and not found.owned and found.slot != device.slot:
             yield (
                 f"device {device.name}: a VTI device of this name exists that this collection did not make, and it is "
-                f"{_ends(found)} instead of {_ends(device)}; {remove}"
+                f"{_ends(found)} instead of {_ends(device)}; {another}"
             )
         if holder and not holder.owned and holder.name not in wanted_names:
             yield (
                 f"device {device.name}: the device {holder.name}, which this collection did not make, is "
-                f"{_ends(device)} already, and only one VTI device can be, whatever its key; remove it (ip link "
-                f"delete {holder.name})"
+                f"{_ends(device)} already, and only one VTI device can be, whatever its key; find out what "
+                "needs it, and give one of the two another local or remote end"
             )
 
 

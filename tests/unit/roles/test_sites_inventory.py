@@ -109,6 +109,15 @@ def test_a_variable_with_a_typing_error_is_refused_and_what_tasks_register_is_no
     assert "vpn_topolgy='...': is no variable" in said
 
 
+def test_each_problem_is_shown_once_on_a_line_of_its_own(tmp_path: Path) -> None:
+    hosts = {n: {"vpn_site_id": 1, "vpn_address": f"192.0.2.{m}", "vpn_topolgy": "{{ x"} for m, n in enumerate("ab", 1)}
+    said = run(tmp_path, hosts, playbook="route_based.vpn.site")
+    for problem in ("a has it already", "a: vpn_topolgy", "b: vpn_topolgy"):
+        assert said.count(problem) == 1
+        assert re.search(rf'^ +".*{problem}.*",?$', said, flags=re.MULTILINE), said
+    assert "3 problems in the inventory, which the task before this one lists. Nothing was changed." in said
+
+
 @pytest.mark.parametrize("playbook", ["site", "status", "teardown", "rotate_keys", "peer_sheets", "aws"])
 def test_no_host_at_all_is_a_failure(tmp_path: Path, playbook: str) -> None:
     for hosts in ("gatewayz", "gateways:!gateways"):

@@ -238,7 +238,7 @@ def test_a_conn_that_was_loaded_by_hand():
         (
             "conn",
             f"conn site-b: a foreign conn is in the way: pluto has one of this name loaded, which is not in {OURS}; "
-            "unload it (ipsec whack --name site-b --delete), or rename one",
+            "rename the tunnel, or find out what has loaded it",
         )
     ]
     assert found(WANT, dataclasses.replace(host, own=frozenset(["site-b"]))) == []
@@ -248,8 +248,8 @@ def test_a_device_of_another_kind():
     assert found(WANT, live(kind="dummy")) == [
         (
             "device",
-            "device vti01: a device of this name exists, and it is no VTI device but of kind dummy; choose another "
-            "name, or remove that one (ip link delete vti01)",
+            "device vti01: a device of this name exists, and it is no VTI device but of kind dummy; give the tunnel "
+            "another interface",
         )
     ]
 
@@ -259,8 +259,8 @@ def test_a_foreign_device_with_other_ends():
         (
             "device",
             "device vti01: a VTI device of this name exists that this collection did not make, and it is local "
-            "192.0.2.1 remote 203.0.113.9 dev wan instead of local 192.0.2.1 remote 198.51.100.1; choose another name, "
-            "or remove that one (ip link delete vti01)",
+            "192.0.2.1 remote 203.0.113.9 dev wan instead of local 192.0.2.1 remote 198.51.100.1; give the tunnel "
+            "another interface",
         )
     ]
     assert found(WANT, live(local="192.0.2.1", remote="203.0.113.9", alias="route_based.vpn")) == []
@@ -273,7 +273,8 @@ def test_the_ends_are_another_device_s():
         (
             "device",
             "device vti01: the device theirs, which this collection did not make, is local 192.0.2.1 remote "
-            "198.51.100.1 already, and only one VTI device can be, whatever its key; remove it (ip link delete theirs)",
+            "198.51.100.1 already, and only one VTI device can be, whatever its key; find out what "
+            "needs it, and give one of the two another local or remote end",
         )
     ]
     # Ours leaves or moves when it is not listed any more; a link tells two devices apart.
