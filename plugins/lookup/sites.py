@@ -63,6 +63,7 @@ _raw:
   elements: str
 """
 
+import contextlib
 import json
 import typing as t
 
@@ -111,6 +112,7 @@ class LookupModule(LookupBase):
             facts = _trust.facts_of(raw)
             errors += [error for error in (_trust.refused(name, facts),) if error]
             errors += self._unknown(hostvars, name, raw)
+            errors += _variables.settings(name, self._settings(raw, facts, hostvars))
             for option in WANTED:
                 needs = NEEDED_BY.get(option)
                 if option not in raw or (
@@ -123,6 +125,15 @@ class LookupModule(LookupBase):
                     errors.append(InputError(name, option, "...", f"cannot be worked out: {exc}"))
             hosts[name] = found
         return hosts, errors
+
+    def _settings(self, raw: dict[str, t.Any], facts: t.Any, hostvars: t.Any) -> dict[str, t.Any]:
+        """Those settings of a host that can be worked out; another one may need what only the role has."""
+        found = {}
+        for option in _variables.SETTINGS:
+            if option in raw:
+                with contextlib.suppress(AnsibleError):
+                    found[option] = self._worked_out(raw[option], _trust.with_facts_below(raw, facts), hostvars)
+        return found
 
     def _unknown(self, hostvars: t.Any, host: str, raw: t.Mapping[str, t.Any]) -> list[InputError]:
         """Names with a typing error. Variables that tasks have registered or set are none of the inventory's; where

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _text
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _shapes, _text
 
 if t.TYPE_CHECKING:
     from ansible_collections.route_based.vpn.plugins.plugin_utils._tunnels import Item, Tunnel
@@ -84,8 +84,10 @@ def _value(item: Item, option: str, raw: dict[str, t.Any]) -> t.Any:
     value = raw.get(option)
     if value is None:
         return default
-    if not _is_a(value, kind):
-        item.refuse(f"bgp.{option}", type(value).__name__, "has the wrong type")
+    if not _shapes.is_a(value, kind):
+        secret = option == "password"
+        shown = value if isinstance(value, (str, int)) and not secret else "..."
+        item.refuse(f"bgp.{option}", shown, _shapes.reason(value, kind, secret))
     elif limits and not limits[0] <= value <= limits[1]:
         item.refuse(f"bgp.{option}", value, f"is out of range: {limits[0]} to {limits[1]}")
     elif option == "password" and not PASSWORD.fullmatch(value):
@@ -96,11 +98,6 @@ def _value(item: Item, option: str, raw: dict[str, t.Any]) -> t.Any:
         where = f"bgp.{option}"
         return [item.check(f"{where}[{number}]", str(entry), _values.network) for number, entry in enumerate(value)]
     return value
-
-
-def _is_a(value: t.Any, kind: type) -> bool:
-    """Whether a value has a type; to Python a bool is a number, too."""
-    return isinstance(value, kind) and isinstance(value, bool) is (kind is bool)
 
 
 def _neighbor(item: Item, value: t.Optional[str], addresses: t.Sequence[dict[str, str]]) -> str:
@@ -144,7 +141,7 @@ def parts(tunnels: t.Sequence[Tunnel], settings: t.Mapping[str, t.Any]) -> dict[
     asn = _own_as(found, _number(settings.get("asn")), errors)
     networks = _networks(settings.get("networks") or [], errors)
     paths = _number(settings.get("maximum_paths", 1))
-    if not _is_a(paths, int) or not 1 <= paths <= 64:
+    if not _shapes.is_a(paths, int) or not 1 <= paths <= 64:
         errors.append(InputError("bgp", "gateway_bgp_maximum_paths", paths, "is out of range: 1 to 64"))
     router_id = settings.get("router_id") or _router_id(found)
     try:
@@ -186,7 +183,7 @@ def _router_id(tunnels: t.Sequence[Tunnel]) -> str:
 
 def _own_as(tunnels: t.Sequence[Tunnel], asn: t.Any, errors: list[InputError]) -> int:
     if asn is not None:
-        if not _is_a(asn, int) or not 1 <= asn <= AS_MAX:
+        if not _shapes.is_a(asn, int) or not 1 <= asn <= AS_MAX:
             errors.append(InputError("bgp", "gateway_bgp_asn", asn, f"is no AS number: 1 to {AS_MAX}"))
             return 0
         return int(asn)

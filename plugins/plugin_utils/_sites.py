@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, Refusals
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _shapes
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Variables = t.Mapping[str, t.Any]
@@ -160,7 +160,7 @@ def _common(members: t.Mapping[str, Variables], refusals: Refusals) -> dict[str,
     if isinstance(mtu, bool) or not isinstance(mtu, int) or not 68 <= mtu <= 65515:
         refusals.refuse(where, "vpn_mtu", mtu, "is no number of bytes from 68 to 65515")
     if not isinstance(overlap, bool):
-        refusals.refuse(where, "vpn_networks_overlap", overlap, f"has the wrong type: {_shape(bool)} is needed")
+        refusals.refuse(where, "vpn_networks_overlap", overlap, _shapes.reason(overlap, bool))
     return {
         "topology": found["vpn_topology"],
         "inner": refusals.check(where, "vpn_inner_network", str(found["vpn_inner_network"]), _values.network, ""),
@@ -178,9 +178,8 @@ def _site(name: str, raw: Variables, refusals: Refusals) -> t.Optional[Site]:
     raw = {option: _meant(raw.get(option), kind) for option, kind in OF_A_SITE.items()}
     for option, kind in OF_A_SITE.items():
         value = raw[option]
-        # True is an int to Python.
-        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            refusals.refuse(name, option, value, f"has the wrong type: {_shape(kind)} is needed")
+        if value is not None and not _shapes.is_a(value, kind):
+            refusals.refuse(name, option, value, _shapes.reason(value, kind))
     if len(refusals.errors) > before:
         return None
     number = raw["vpn_site_id"]
@@ -228,13 +227,9 @@ def _meant(value: t.Any, kind: t.Any) -> t.Any:
     return TRUTH.get(value.lower(), value) if kind is bool and isinstance(value, str) else value
 
 
-def _shape(kind: t.Any) -> str:
-    return {int: "a number", str: "a text", list: "a list", bool: "true or false"}[kind]
-
-
 def _networks(name: str, option: str, values: t.Any, refusals: Refusals) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, (list, tuple)):
-        refusals.refuse(name, option, values, "has the wrong type: a list is needed")
+        refusals.refuse(name, option, values, _shapes.reason(values, list))
         return ()
     found = []
     for number, value in enumerate(values):

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf, _routes, _values, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _bgp, _firewall, _presets
+from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _bgp, _firewall, _presets, _shapes
 
 Tunnel = dict[str, t.Any]
 
@@ -53,6 +53,8 @@ OPTIONS: dict[str, t.Any] = {
     "options": dict,
 }
 REQUIRED = ("name", "local", "remote")
+# Whose values are in no message.
+SECRET = ("psk",)
 # Holds the addresses that unnumbered tunnels use.
 INNER_DEVICE = "vpn-inner"
 AUTO = ("start", "ondemand", "add", "ignore")
@@ -191,8 +193,10 @@ def well_formed(item: Item, raw: t.Any, options: t.Mapping[str, t.Any], required
     for option, value in raw.items():
         if option not in options:
             item.refuse(str(option), "...", f"is not an option here; these are: {', '.join(options)}")
-        elif isinstance(value, bool) is not (options[option] is bool) or not isinstance(value, options[option]):
-            item.refuse(option, type(value).__name__, "has the wrong type")
+        elif not _shapes.is_a(value, options[option]):
+            secret = option in SECRET
+            shown = value if isinstance(value, (str, int)) and not secret else "..."
+            item.refuse(option, shown, _shapes.reason(value, options[option], secret))
     for option in required:
         if option not in raw:
             item.refuse(option, None, "is required")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -74,7 +75,9 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_refused_before_any_host_is_spoken_to(name: str, refused: str) -> None:
-    own = [line for line in refused.splitlines() if line.startswith(f"- {name}: ")]
+    listed = re.search(r"=> (\{.*\})\s+TASK \[.*Stop where there are problems", refused)
+    assert listed, refused
+    own = [problem for problem in json.loads(listed.group(1))["msg"] if problem.startswith(f"{name}: ")]
     assert CASES[name][1] in "".join(own), refused
     assert "Connection refused" not in refused
 

@@ -88,22 +88,22 @@ def test_the_neighbour_that_the_addresses_leave_no_doubt_of(addresses: list[t.An
 
 BAD = [
     ({"bgp": {}}, "bgp.remote_as=None: is required"),
-    ({"bgp": {"remote_as": "64512"}}, "bgp.remote_as='str': has the wrong type"),
-    ({"bgp": {"remote_as": True}}, "bgp.remote_as='bool': has the wrong type"),
+    ({"bgp": {"remote_as": "64512"}}, "bgp.remote_as='64512': is a text; a number is needed"),
+    ({"bgp": {"remote_as": True}}, "bgp.remote_as=True: is true or false; a number is needed"),
     ({"bgp": {"remote_as": 0}}, "bgp.remote_as=0: is out of range"),
     ({"bgp": {"remote_as": 2**32}}, "is out of range: 1 to 4294967295"),
     ({"bgp": {"remote_as": 1, "asn": 2}}, "bgp.asn='...': is not an option here; these are: remote_as"),
     ({"bgp": {"remote_as": 1, "hold_time": 2}}, "bgp.hold_time=2: is out of range"),
     ({"bgp": {"remote_as": 1, "hold_time": 9, "keepalive": 5}}, "bgp.keepalive=5: leaves no time in hold_time=9"),
-    ({"bgp": {"remote_as": 1, "bfd": "yes"}}, "bgp.bfd='str': has the wrong type"),
+    ({"bgp": {"remote_as": 1, "bfd": "yes"}}, "bgp.bfd='yes': is a text; true or false is needed"),
     ({"bgp": {"remote_as": 1, "bfd_interval": 5}}, "bgp.bfd_interval=5: is out of range: 10 to 60000"),
     ({"bgp": {"remote_as": 1, "prepend": 11}}, "bgp.prepend=11: is out of range: 0 to 10"),
     ({"bgp": {"remote_as": 1, "neighbor": "x"}}, "bgp.neighbor='x': is not an IPv4 or IPv6 address"),
     ({"bgp": {"remote_as": 1, "advertise": ["10.0.0.1/8"]}}, "bgp.advertise[0]='10.0.0.1/8': has host bits set"),
     ({"bgp": {"remote_as": 1, "maximum_prefix": 0}}, "bgp.maximum_prefix=0: is out of range: 1 to 4294967295"),
-    ({"bgp": {"remote_as": 1, "maximum_prefix": "9"}}, "bgp.maximum_prefix='str': has the wrong type"),
-    ({"bgp": {"remote_as": 1, "ttl_security": 1}}, "bgp.ttl_security='int': has the wrong type"),
-    ({"bgp": {"remote_as": 1, "password": 12345678}}, "bgp.password='int': has the wrong type"),
+    ({"bgp": {"remote_as": 1, "maximum_prefix": "9"}}, "bgp.maximum_prefix='9': is a text; a number is needed"),
+    ({"bgp": {"remote_as": 1, "ttl_security": 1}}, "bgp.ttl_security=1: is a number; true or false is needed"),
+    ({"bgp": {"remote_as": 1, "password": 12345678}}, "bgp.password='...': is a number; a text is needed"),
     ({"addresses": ["10.9.0.1/24"]}, "bgp.neighbor=None: is required, as no entry of addresses is a /30"),
     ({"addresses": ["10.9.0.1/240"]}, "addresses[0]='10.9.0.1/240': is not an address"),
     ({"addresses": []}, "bgp.neighbor=None: is required"),
@@ -111,7 +111,7 @@ BAD = [
     ({"routes": ["fd00::/8"]}, "routes[0]='fd00::/8': is not of the family of bgp.neighbor=169.254.11.1"),
     ({"failover": True}, "failover=True: is for static routes"),
     ({"metric": 100}, "metric=100: is for static routes"),
-    ({"bgp": "yes"}, "bgp='str': has the wrong type"),
+    ({"bgp": "yes"}, "bgp='yes': is a text; a dict is needed"),
 ]
 
 

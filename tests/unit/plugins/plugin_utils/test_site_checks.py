@@ -61,11 +61,11 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
     "id_0": ({"b": {"vpn_site_id": 0}}, ["b: vpn_site_id=0: is not a number from 1"]),
     "id_of_truth": (
         {"b": {"vpn_site_id": True}},
-        ["b: vpn_site_id=True: has the wrong type: a number is needed"],
+        ["b: vpn_site_id=True: is true or false; a number is needed"],
     ),
     "id_of_other_digits": (
         {"b": {"vpn_site_id": "\N{SUPERSCRIPT TWO}"}},
-        ["b: vpn_site_id='\N{SUPERSCRIPT TWO}': has the wrong type: a number is needed"],
+        ["b: vpn_site_id='\N{SUPERSCRIPT TWO}': is a text; a number is needed"],
     ),
     "same_id_in_other_words": (
         {"b": {"vpn_site_id": "01"}},
@@ -73,7 +73,7 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
     ),
     "id_of_text": (
         {"b": {"vpn_site_id": "two"}},
-        ["b: vpn_site_id='two': has the wrong type: a number is needed"],
+        ["b: vpn_site_id='two': is a text; a number is needed"],
     ),
     "no_room": (
         {"b": {"vpn_site_id": 255}, "a": {"vpn_inner_network": "10.255.0.0/24"}},
@@ -128,7 +128,7 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
     ),
     "networks_of_text": (
         {"b": {"vpn_networks": "10.0.2.0/24"}},
-        ["b: vpn_networks='10.0.2.0/24': has the wrong type: a list is needed"],
+        ["b: vpn_networks='10.0.2.0/24': is a text; a list is needed: [10.0.2.0/24]"],
     ),
     "overlap": (
         {"b": {"vpn_networks": ["10.0.0.0/16"]}},
@@ -143,7 +143,7 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
     ),
     "overlap_of_no_truth": (
         {"a": {"vpn_networks_overlap": 1}, "b": {"vpn_networks_overlap": 1}},
-        ["a: vpn_networks_overlap=1: has the wrong type: true or false is needed"],
+        ["a: vpn_networks_overlap=1: is a number; true or false is needed"],
     ),
     "own_networks_may_nest": ({"b": {"vpn_networks": ["10.0.2.0/24", "10.0.2.128/25"]}}, []),
     "overlap_around_a_nested_one": (

@@ -19,6 +19,42 @@ SPECS = Path(__file__).parents[4] / "roles/gateway/meta/argument_specs.yml"
 def test_the_known_ones_are_the_roles_options() -> None:
     options = yaml.safe_load(SPECS.read_text())["argument_specs"]["main"]["options"]
     assert sorted(_variables.KNOWN) == sorted(options)
+    kinds = {"str": str, "path": str, "int": int, "bool": bool, "list": list, "float": (int, float)}
+    for name, option in options.items():
+        assert _variables.KNOWN[name] == kinds.get(option["type"], (str, int, float)), name
+        assert sorted(_variables.CHOICES.get(name, ())) == sorted(option.get("choices", ())), name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("gateway_firewall", "firewalld", "gateway_firewall='firewalld': is none of nftables, none"),
+        ("gateway_firewall_policy", True, "is true or false; a text is needed"),
+        ("gateway_routes", "10.0.0.0/8", "is a text; a list is needed: [10.0.0.0/8]"),
+        ("gateway_routes", {"a": 1}, "is a dict; a list is needed"),
+        ("gateway_verify_timeout", "long", "gateway_verify_timeout='long': is a text; a number is needed"),
+        ("gateway_verify_ping", "2.5.1", "is a text; a number is needed"),
+        ("gateway_no_log", "maybe", "is a text; true or false is needed"),
+        ("gateway_no_log", 1, "is a number; true or false is needed"),
+        ("gateway_bgp_asn", True, "is true or false; a number is needed"),
+        ("gateway_ike", None, "is nothing; a text is needed"),
+        ("gateway_key_epoch", [], "is a list; a text or a number is needed"),
+    ],
+)
+def test_settings_of_a_wrong_type(name: str, value: t.Any, reason: str) -> None:
+    (error,) = _variables.settings("west", {name: value})
+    assert str(error).startswith(f"west: {name}=")
+    assert reason in str(error)
+
+
+def test_settings_as_text() -> None:
+    right = {
+        "gateway_verify_timeout": "60",
+        "gateway_verify_ping": "2.5",
+        "gateway_no_log": "Yes",
+        "gateway_bgp_asn": 1,
+    }
+    assert _variables.settings("west", {**right, "gateway_key_epoch": 2, "gateway_firewall": "none"}) == []
 
 
 @pytest.mark.parametrize(
