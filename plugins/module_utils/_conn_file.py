@@ -194,7 +194,7 @@ class File:
         try:
             self._knowledge.begin([step.change.name for step in steps if step.load], due)
             if due:
-                self._pluto.reread_secrets()
+                self._read_secrets(secrets)
                 self._knowledge.have_been_read(secrets)
             self._carry_out(steps, done)
         except StoreError as exc:
@@ -202,6 +202,14 @@ class File:
         finally:
             self._status = None
             self.remember()
+
+    def _read_secrets(self, secrets: t.Optional[str]) -> None:
+        """Have pluto read them; StoreError with the ids of those that it cannot read, and none of its words."""
+        lines = self._pluto.reread_secrets(self.secrets_path)
+        if lines:
+            texts = (secrets or "").splitlines()
+            ids = [texts[n - 1].partition(" : ")[0] if n <= len(texts) else f"line {n}" for n in lines]
+            raise StoreError(f"pluto cannot read the secrets of {', '.join(ids)} in {self.secrets_path}: see its log")
 
     def _install(self, text: t.Optional[str], secrets: t.Optional[str]) -> None:
         path = self.secrets_path
@@ -282,7 +290,7 @@ class File:
             self._install_old()
             if rewritten:
                 self._knowledge.begin([], True)
-                self._pluto.reread_secrets()
+                self._pluto.reread_secrets(self.secrets_path)
                 self._knowledge.have_been_read(self.old_secrets)
             self._reload_old(touched)
         except (StoreError, OSError) as exc:

@@ -190,9 +190,11 @@ class Pluto:
         if rc and _NOT_RUNNING.search(err + out):
             raise PlutoNotRunning
 
-    def reread_secrets(self) -> None:
-        """Have pluto read ipsec.secrets again; SAs that are up stay up. Raises PlutoNotRunning."""
-        self._whack("--rereadsecrets")
+    def reread_secrets(self, path: str) -> list[int]:
+        """Have pluto read ipsec.secrets again; SAs that are up stay up. Raises PlutoNotRunning. Returns the lines of a
+        file that it could not read, by number: its words may hold a part of a secret, and its exit code is 0."""
+        _rc, said = self._whack("--rereadsecrets")
+        return sorted({int(number) for number in re.findall(rf'"{re.escape(path)}" line (\d+): ', said)})
 
     def version(self) -> _versions.Version:
         """The installed libreswan's, (4, 10) or (5, 2); StoreError where it does not tell."""

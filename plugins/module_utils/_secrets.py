@@ -11,6 +11,7 @@ import base64
 import dataclasses
 import hashlib
 import hmac
+import ipaddress
 import re
 import typing as t
 
@@ -35,7 +36,24 @@ class Secret:
     def line(self) -> str:
         """As ipsec.secrets has it: base64 needs no quotes, whatever the secret holds."""
         text = base64.b64encode(self.psk.encode()).decode()
-        return f"{' '.join(self.ids)} : PSK 0s{text}"
+        return f"{' '.join(map(_written, self.ids))} : PSK 0s{text}"
+
+
+def _written(identity: str) -> str:
+    """An id as pluto reads it: it takes a colon at the end of 2001:db8:1:: for the one before the secret."""
+    if not identity.endswith(":"):
+        return identity
+    groups = ipaddress.IPv6Address(identity).exploded.split(":")
+    return ":".join(f"{int(group, 16):x}" for group in groups)
+
+
+def _is_id(value: str) -> bool:
+    if value.endswith(":"):
+        try:
+            return bool(ipaddress.IPv6Address(value))
+        except ValueError:
+            return False
+    return bool(ID.fullmatch(value))
 
 
 def derived_psk(master: str, ids: t.Iterable[str], epoch: str = "1") -> str:
@@ -71,7 +89,7 @@ def checked(entries: t.Sequence[dict[str, t.Any]]) -> list[Secret]:
     found: dict[frozenset[str], tuple[int, Secret]] = {}
     for number, entry in enumerate(entries):
         item = f"secrets[{number}] ({', '.join(entry['ids'])})"
-        bad = [value for value in entry["ids"] if not ID.fullmatch(value)]
+        bad = [value for value in entry["ids"] if not _is_id(value)]
         errors.extend(InputError(item, "ids", v, "is no id: write an address, name, @name or %any") for v in bad)
         if not entry["ids"]:
             errors.append(InputError(item, "ids", [], "is empty: the secret would be for every peer; write %any"))

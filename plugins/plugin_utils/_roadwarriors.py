@@ -37,6 +37,7 @@ OPTIONS: dict[str, t.Any] = {
     "options": dict,
 }
 REQUIRED = ("name", "local", "pool", "mark")
+SERVER_DECIDES = "it is decided by the server's own options (local, pool, network, mark, certificate, ...)"
 MANAGED = _tunnels.MANAGED | frozenset(
     "rightaddresspool leftaddresspool rightca rekey narrowing leftmodecfgserver rightmodecfgclient modecfgdns "
     "leftsendcert dpdaction".split()
@@ -76,7 +77,7 @@ def _normalise_one(item: _tunnels.Item, raw: Server, credentials: _auth.Credenti
         "ike": raw.get("ike"),
         "esp": raw.get("esp"),
         "firewall": raw.get("firewall", []),
-        "options": _tunnels.options(item, raw.get("options", {}), MANAGED),
+        "options": _tunnels.options(item, raw.get("options", {}), MANAGED, SERVER_DECIDES),
     }
     everything = "::/0" if server["pool"] and server["pool"][0].version == 6 else "0.0.0.0/0"
     server["network"] = item.check("network", raw.get("network", everything), _values.network)

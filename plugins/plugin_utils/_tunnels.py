@@ -64,6 +64,24 @@ MANAGED = frozenset(
     "rightecdsakey authby leftauth rightauth auto ike esp ikev2 keyexchange type mark mark-in mark-out "
     "vti-interface vti-routing vti-shared leftvti rightvti leftupdown ipsec-interface also alsoflip".split()
 )
+# What says it instead, and why nothing does.
+INSTEAD = {
+    **{"left": "local", "right": "remote", "leftid": "local_id", "rightid": "remote_id", "auto": "auto", "ike": "ike"},
+    **{"esp": "esp", "mark": "mark", "mark-in": "mark_in", "mark-out": "mark_out", "vti-interface": "interface"},
+    **{"leftvti": "addresses", "leftcert": "certificate", "authby": "auth", "leftauth": "auth", "rightauth": "auth"},
+    **{"rightrsasigkey": "remote_key", "rightecdsakey": "remote_key"},
+}
+WHY_NOT = {
+    **dict.fromkeys(
+        ("leftsubnet", "rightsubnet"),
+        "both selectors are all addresses, as a peer for a route-based tunnel has them; what goes through the tunnel "
+        "is said by routes, and what may by firewall",
+    ),
+    **dict.fromkeys(
+        ("leftupdown", "vti-routing", "vti-shared"),
+        "the hook of this collection has that part; commands of your own go into /etc/route_based_vpn/updown.d",
+    ),
+}
 KEYWORD = re.compile(r"[a-z][a-z0-9-]{1,30}")
 BLANK = re.compile(r"\s|#")
 PROPOSAL = re.compile(r"[A-Za-z0-9_;,+=-]{1,200}")
@@ -128,7 +146,7 @@ def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
     tunnel: Tunnel = {
         "name": item.check("name", raw["name"], _values.conn_name),
         "local": item.check("local", raw["local"], _values.address),
-        "remote": item.check("remote", raw["remote"], _values.address),
+        "remote": item.check("remote", raw["remote"], _remote),
         "addresses": addresses(item, raw.get("addresses", [])),
         "unnumbered": _unnumbered(item, raw),
         "routes": [
@@ -160,6 +178,16 @@ def _normalise_one(item: Item, raw: t.Any) -> t.Optional[Tunnel]:
     _check_numbers(item, tunnel)
     tunnel["bgp"] = _bgp.checked(item, raw, tunnel)
     return tunnel
+
+
+def _remote(value: str) -> t.Any:
+    """The peer's address; ValueError with what is there for peers that have none of their own."""
+    if str(value).lower() in ("%any", "%any6", "any", "0.0.0.0", "::", "0.0.0.0/0", "::/0"):
+        raise ValueError(
+            "is no address of a peer; for clients that come from anywhere, with certificates, there is "
+            "gateway_roadwarriors"
+        )
+    return _values.address(value)
 
 
 def _with_preset(item: Item, raw: Tunnel) -> Tunnel:
@@ -260,7 +288,9 @@ def inner_addresses(tunnel: Tunnel) -> list[dict[str, str]]:
     return [{"address": _alone(loan["address"]), "peer": loan["peer"]}] if loan else tunnel["addresses"]
 
 
-def options(item: Item, more: dict[t.Any, t.Any], managed: t.Collection[str]) -> dict[str, str]:
+def options(
+    item: Item, more: dict[t.Any, t.Any], managed: t.Collection[str], instead: t.Optional[str] = None
+) -> dict[str, str]:
     """Further keywords of libreswan and their values; those that are managed have options of their own."""
     good = {}
     for key, value in more.items():
@@ -270,12 +300,20 @@ def options(item: Item, more: dict[t.Any, t.Any], managed: t.Collection[str]) ->
         if not KEYWORD.fullmatch(keyword):
             item.refuse(where, text, "is not the name of a libreswan keyword")
         elif keyword in managed:
-            item.refuse(where, text, "is decided by the tunnel's own options (local, mark, interface, auto, ...)")
+            item.refuse(where, text, f"is no option here: {instead or _instead(keyword)}")
         elif '"' in text or not text or not text.isascii():
             item.refuse(where, text, "a value of ipsec.conf is ASCII text without a double quote, and not empty")
         else:
             good[keyword] = item.check(where, text, _values.plain_text)
     return good
+
+
+def _instead(keyword: str) -> str:
+    """What to write in the place of a keyword that is managed."""
+    own = INSTEAD.get(keyword)
+    if own:
+        return f"write {own}, an option of the tunnel itself"
+    return WHY_NOT.get(keyword, "this collection sets it to what a tunnel with a device of its own needs")
 
 
 def check_words(item: Item, tunnel: Tunnel) -> None:
@@ -302,7 +340,10 @@ def _check_ends(item: Item, tunnel: Tunnel) -> None:
             continue
         if route.endswith("/0"):
             item.refuse(
-                f"routes[{number}]", route, "would send the tunnel's own packets into the tunnel; name the networks"
+                f"routes[{number}]",
+                route,
+                "would send the tunnel's own packets into the tunnel; name the networks, or write this one to "
+                "gateway_routes, with a table of its own, and to gateway_rules what is to be looked up in that table",
             )
 
 
@@ -314,7 +355,8 @@ UNIQUE: tuple[tuple[str, t.Callable[[Tunnel], str], str], ...] = (
     (
         "remote",
         lambda x: f"{x['remote']} (from {x['local']})",
-        "; the kernel keeps one VTI for a pair of addresses, whatever its key",
+        "; the kernel keeps one VTI for a pair of addresses, whatever its key. Write the routes of both to one of "
+        "them, or give one another local address",
     ),
     (
         "mark",

@@ -32,6 +32,13 @@ def test_change_one_touch_one(libreswan):
     assert not libreswan.conns(conn("a", 1), conn("b", 2, ikelifetime="4h"), conn("d", 4))["changed"]
 
 
+def test_an_id_that_ends_with_a_colon_is_read(libreswan):
+    done = libreswan.conns(conn("a", 1), secrets=[{"ids": ["2001:db8:1::", "@b"], "psk": "a secret of the test"}])
+    assert not done.get("failed"), done
+    assert "route_based_vpn.secrets" in libreswan.sh("ipsec whack --rereadsecrets")
+    assert "ERROR" not in libreswan.sh("ipsec whack --rereadsecrets")
+
+
 def test_a_restart_of_pluto_is_no_change(libreswan):
     libreswan.conns(conn("a", 1))
     time.sleep(1)

@@ -214,8 +214,9 @@ class FakePluto:
         if args == ["--status"]:
             return 0, self.status(), ""
         if args == ["--rereadsecrets"]:
-            self.secrets = "".join(path.read_text() for path in sorted(self.folder.glob("ipsec.d/*.secrets")))
-            return 0, "", ""
+            paths = sorted(self.folder.glob("ipsec.d/*.secrets"))
+            self.secrets = "".join(path.read_text() for path in paths)
+            return 0, "".join(self.unread(path) for path in paths), ""
         if args == ["--trafficstatus"]:
             return 0, self.traffic(), ""
         assert args[0] == "--name", args
@@ -253,6 +254,17 @@ class FakePluto:
             self.run(["timeout", "-k", "5", "60", "ipsec", "whack", "--name", name, "--delete"]) for name in args[4:]
         ]
         return done[-1][0], "".join(out for _rc, out, _err in done), "".join(err for _rc, _out, err in done)
+
+    def unread(self, path: Path) -> str:
+        """What it says of the lines that it cannot read, and leaves with 0: a colon at the end of an id is the one
+        before the secret to it."""
+        said, prefix = "", "003 " if self.version == "4.10" else ""
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            word = next((word for word in line.split(" : ")[0].split() if word.endswith(":") and "#" not in line), "")
+            if word:
+                why = f'index "{word[:-1]}" not a numeric IPv6 address and name lookup failed (no validation performed)'
+                said += f'{prefix}ERROR "{path}" line {number}: {why}\n'
+        return said
 
     def unknown(self, name: str, command: str) -> tuple[int, str, str]:
         """4.10 leaves with 0 for most commands on a conn that it does not know."""

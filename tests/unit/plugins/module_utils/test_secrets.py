@@ -51,6 +51,21 @@ def test_rendered():
     assert second == "%any : PSK 0seA=="
 
 
+@pytest.mark.parametrize(
+    ("identity", "written"),
+    [("2001:db8:1::", "2001:db8:1:0:0:0:0:0"), ("::1", "::1"), ("2001:db8::2", "2001:db8::2"), ("@a:b", "@a:b")],
+)
+def test_a_colon_at_the_end_of_an_id_is_not_left_to_pluto(identity, written):
+    (secret,) = _secrets.checked([{"ids": [identity, "@b"], "psk": "x"}])
+    assert secret.line().startswith(f"{written} @b : PSK 0s")
+
+
+@pytest.mark.parametrize("identity", ["@a:", "west:", "12:"])
+def test_an_id_that_ends_with_a_colon_and_is_no_address(identity):
+    with pytest.raises(InputErrors, match="is no id"):
+        _secrets.checked([{"ids": [identity, "@b"], "psk": "x"}])
+
+
 def test_the_same_twice_is_written_once():
     assert len(_secrets.checked([{"ids": ["@a", "@b"], "psk": "x"}, {"ids": ["@b", "@a"], "psk": "x"}])) == 1
 

@@ -11,6 +11,7 @@ import stat
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.route_based.vpn.plugins.module_utils import _files as conf
+from ansible_collections.route_based.vpn.plugins.module_utils import _secrets
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
 from fakes.conns import SECRETS, text
@@ -70,6 +71,17 @@ def test_default_and_also_touch_those_who_use_them(host):
     host.run(content=text(1, 2) + "conn own\n  left=192.0.2.1\n  right=192.0.2.3\n  ikelifetime=1h\n  auto=add\n")
     own = "conn own\n  left=192.0.2.1\n  right=192.0.2.3\n  ikelifetime=1h\n  auto=add\n"
     assert host.actions(content=text(1, 2, life="4h") + own) == {"c1": "updated", "c2": "updated", "own": "kept"}
+
+
+def test_secrets_that_pluto_cannot_read_are_a_failure(host, monkeypatch):
+    host.run(content=text(1), secrets=SECRETS)
+    before = (host.secrets.read_text(), host.pluto.secrets)
+    monkeypatch.setattr(_secrets, "_written", str)
+    with pytest.raises(StoreError) as failed:
+        host.run(content=text(1), secrets=[{"ids": ["2001:db8:1::", "@b"], "psk": "a secret of the test"}])
+    assert "pluto cannot read the secrets of 2001:db8:1:: @b in " in str(failed.value)
+    assert "0s" not in str(failed.value)
+    assert (host.secrets.read_text(), host.pluto.secrets) == before
 
 
 def aliased(*numbers):

@@ -133,7 +133,7 @@ BAD = [
     (tunnel(mark=2**32), "is wider than 32 bits"),
     (tunnel(mark=...), "is missing: write mark="),
     (tunnel(mark=True), "mark=True: is true or false; a text or a number is needed"),
-    (tunnel(routes="10.0.0.0/8"), r"routes='10.0.0.0/8': is a text; a list is needed: \[10.0.0.0/8\]"),
+    (tunnel(routes="10.0.0.0/8"), "routes='10.0.0.0/8': is a text; a list is needed: [10.0.0.0/8]"),
     (tunnel(psk=12345), "psk='...': is a number; a text is needed"),
     (tunnel(interface="vti 1"), "a device name is"),
     (tunnel(interface="v" * 16), "a device name is"),
@@ -165,8 +165,12 @@ BAD = [
     (tunnel(options={"dpddelay": 'a"b'}), "without a double quote"),
     (tunnel(options={"dpddelay": "ü"}), "is ASCII text"),
     (tunnel(options={"left updown": "x"}), "is not the name of a libreswan keyword"),
-    (tunnel(options={"leftupdown": "/x"}), "is decided by the tunnel's own options"),
-    (tunnel(options={"vti_routing": "yes"}), "is decided by the tunnel's own options"),
+    (tunnel(options={"leftupdown": "/x"}), "commands of your own go into /etc/route_based_vpn/updown.d"),
+    (tunnel(options={"vti_routing": "yes"}), "the hook of this collection has that part"),
+    (tunnel(options={"leftsubnet": "10.0.0.0/8"}), "is no option here: both selectors are all addresses"),
+    (tunnel(options={"rightid": "@x"}), "write remote_id, an option of the tunnel itself"),
+    (tunnel(options={"type": "transport"}), "sets it to what a tunnel with a device of its own needs"),
+    *[(tunnel(remote=any_), "is no address of a peer; for clients that come from anywhere") for any_ in ("%any", "::")],
     ("a string", "is not a dict: write name"),
 ]
 
