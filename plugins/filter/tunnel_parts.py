@@ -126,9 +126,9 @@ _value:
       devices and routes back. C(waiting) are the tunnels whose peer has no public key yet, C(name) and C(peer) of
       each; their conns have C(auto=ignore). C(firewall) is a dict of what the role's nftables table is made of, see
       P(route_based.vpn.firewall_sets#filter). C(followers) are the lines from which the updown hook puts and takes
-      away routes that go with a conn. C(open_files) is the limit of open files that pluto needs for so many local
-      addresses, C(0) where the usual one will do. C(bgp) is what the template of FRR's configuration takes, empty where
-      no tunnel has C(bgp).
+      away routes that go with a conn. C(start) is what C(ipsec.service) needs for pluto to start again with
+      so many conns and addresses, C(open_files), a limit or C(0), and C(listen_first). C(bgp) is what the template of
+      FRR's configuration takes, empty where no tunnel has C(bgp).
   type: dict
 """
 
@@ -193,7 +193,9 @@ def tunnel_parts(
         "secrets": _auth.secrets(checked, own),
         "waiting": [{"name": x["name"], "peer": x["peer"]} for x in checked if not _auth.ready(x, own)],
         "firewall": firewall,
-        "open_files": _restart.open_files(sum(len(device["addresses"]) for device in devices)),
+        "start": _restart.settings(
+            sum(len(device["addresses"]) for device in devices), len(checked) + len(servers)
+        )._asdict(),
     }
 
 

@@ -80,6 +80,7 @@ class Wanted:
     #: one for each device that is to have it
     addresses: tuple[str, ...] = ()
     open_files: int = 0
+    listen_first: bool = False
     #: whether it may be that the host is to have no conns any more
     none_allowed: bool = True
 
@@ -143,7 +144,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
             devices.append(_devices.Device(str(entry["name"]), kind, local, remote, link=entry.get("link") or ""))
             inner += [str(a.get("address", "")).partition("/")[0] for a in entry.get("addresses") or ()]
     refused.stop_if_any()
-    others = ("path", "now", "clock_skew", "installs", "forwards", "open_files", "none_allowed")
+    others = ("path", "now", "clock_skew", "installs", "forwards", "open_files", "listen_first", "none_allowed")
     rest = {name: params[name] for name in others}
     return Wanted(tuple(params["conns"]), tuple(devices), addresses=tuple(inner), **rest)
 
@@ -171,7 +172,7 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
     status = _run(tools, "ipsec", "whack", "--status") if is_libreswan else None
     told = _run(tools, *_restart.ADDRESS_COMMAND)
     links = told[1] if told and not told[0] else ""
-    allowed = _run(tools, *_restart.LIMIT_COMMAND)
+    unit = _run(tools, *_restart.UNIT_COMMAND)
     devices = live_devices(links)
     ours = [name for name, device in devices.items() if device.owned]
     around, own, reasons = _conf_files(want.path)
@@ -180,7 +181,7 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
         ipsec=(ipsec[1] or "nothing") if ipsec else None,
         refusals={kind: words for kind in want.kinds for words in [_refusal(tools, kind)] if words},
         devices=devices,
-        restart=_restart.Restart(_restart.addresses(links), _restart.limit(allowed[1] if allowed else "")),
+        restart=_restart.Restart(_restart.addresses(links), *_restart.unit(unit[1] if unit else "")),
         others=_restart.addresses(links, ours),
         clock=time.time(),
         systemd=os.path.isdir(path("run/systemd/system")),
@@ -318,7 +319,7 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "net.ipv4.ip_forward is 0: the host forwards no packet between the tunnels and the networks behind it; "
             "set it to 1"
         )
-    found += host.restart.problems(_libreswan_version(host))
+    found += host.restart.problems(_libreswan_version(host), len(host.loaded or ()))
     if host.rp_filter == "1":
         found.append(
             "net.ipv4.conf.all.rp_filter is 1 (strict), and the kernel takes the higher one of it and the device's: "
@@ -499,8 +500,12 @@ def _ends(device: _devices.Device) -> str:
 def _restart_then(want: Wanted, host: Host) -> t.Iterator[str]:
     """With what the host is to get. As things are may be healed by it, and is a warning."""
     limit = host.restart.open_files
-    then = _restart.Restart((*host.others, *want.addresses), max(limit, want.open_files) if limit else None)
-    yield from then.problems(_libreswan_version(host))
+    then = _restart.Restart(
+        (*host.others, *want.addresses),
+        max(limit, want.open_files) if limit else None,
+        want.listen_first or host.restart.listens_first,
+    )
+    yield from then.problems(_libreswan_version(host), len(want.conns))
 
 
 CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {

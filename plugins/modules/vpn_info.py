@@ -365,8 +365,8 @@ firewall:
       sample: []
 restart:
   description:
-    - Whether pluto could start again as things are. It opens two sockets on each address of the host, and logs each
-      pair of devices that share one, when it starts.
+    - Whether pluto could start again as things are. It opens two sockets on each address of the host when it starts,
+      and logs each of them, each pair of devices that share one, and each conn.
   returned: success
   type: dict
   contains:
@@ -412,13 +412,14 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
 
 def look(module: AnsibleModule) -> None:
     """Ask pluto, then the kernel, then the peers, and join."""
-    names, conns, errors, version = module.params["names"], [], {}, None
+    names, conns, errors, version, loaded = module.params["names"], [], {}, None, 0
     if names is None or names:
         pluto = _pluto.Pluto(module.run_command)
         if module.params["wait_established"]:
             _info.wait(pluto, names, module.params["wait_established"])
         status = pluto.status(traffic=True)
-        conns, version = _info.chosen(status, names), _versions.version(status.version or "5.0")
+        conns, loaded = _info.chosen(status, names), len(status.conns)
+        version = _versions.version(status.version or "5.0")
         if module.params["log_seconds"]:
             errors = pluto.last_errors(module.params["log_seconds"])
     with _netlink.Netlink() as netlink:
@@ -444,7 +445,7 @@ def look(module: AnsibleModule) -> None:
         restart={
             "addresses": len(set(restart.addresses)),
             "open_files": restart.open_files,
-            "problems": restart.problems(version),
+            "problems": restart.problems(version, loaded),
         },
     )
 

@@ -82,6 +82,12 @@ options:
       - The limit of open files that C(ipsec.service) is to get. V(0) leaves it as it is.
     type: int
     default: 0
+  listen_first:
+    description:
+      - Whether C(ipsec.service) is to get a command that has pluto listen before it loads the conns, without which
+        libreswan 5 does not start with about a thousand conns.
+    type: bool
+    default: false
   none_allowed:
     description:
       - Whether it is no problem that the host has conns in O(path) and is to have none, with an empty O(conns).
@@ -218,6 +224,7 @@ def main() -> None:
             "installs": {"type": "bool", "default": True},
             "forwards": {"type": "bool", "default": False},
             "open_files": {"type": "int", "default": 0},
+            "listen_first": {"type": "bool", "default": False},
             "none_allowed": {"type": "bool", "default": True},
             "fail": {"type": "bool", "default": True},
         },

@@ -355,7 +355,7 @@ def _end(raw: Variables, tunnel: _tunnels.Tunnel) -> dict[str, t.Any]:
     return end
 
 
-def _differences(own: t.Mapping[str, t.Any], peer: t.Mapping[str, t.Any]) -> list[tuple[str, t.Any, str]]:
+def _differences(own: _tunnels.Tunnel, peer: _tunnels.Tunnel) -> list[tuple[str, t.Any, str]]:
     found: list[tuple[str, t.Any, str]] = []
     for option, other in (("local_id", "remote_id"), ("remote_id", "local_id")):
         if own["auth"] != _auth.CERTIFICATE and own[option] != peer[other]:
@@ -365,6 +365,28 @@ def _differences(own: t.Mapping[str, t.Any], peer: t.Mapping[str, t.Any]) -> lis
             found.append((option, own[option], f"has {option}={peer[option]!r}"))
     if own["secret"] != peer["secret"]:
         found.append(("psk", "...", "has another one"))
+    found += _inner_differences(own, peer)
     if {own["auto"], peer["auto"]} <= {"add", "ignore"}:
         found.append(("auto", own["auto"], f"has auto={peer['auto']!r}: neither of them calls"))
+    return found
+
+
+def _inner_differences(own: _tunnels.Tunnel, peer: _tunnels.Tunnel) -> list[tuple[str, t.Any, str]]:
+    """What of the inner addresses of two ends does not fit: the same one at both, a peer that the other end has not, or
+    networks that have nothing in common."""
+    found: list[tuple[str, t.Any, str]] = []
+    mine, theirs = (
+        [(ipaddress.ip_interface(x["address"]), x.get("peer")) for x in _tunnels.inner_addresses(end)]
+        for end in (own, peer)
+    )
+    addresses = {str(entry.ip) for entry, _peer in theirs}
+    networks = {entry.network for entry, far in theirs if not far}
+    for entry, far in mine:
+        if str(entry.ip) in addresses:
+            found.append(("addresses", str(entry), "has the same inner address; give each end one of its own"))
+        elif far and addresses and far not in addresses:
+            found.append(("addresses", str(entry), f"has not its peer={far}, but {', '.join(sorted(addresses))}"))
+        elif not far and networks and entry.network not in networks and entry.version in {n.version for n in networks}:
+            shown = ", ".join(sorted(map(str, networks)))
+            found.append(("addresses", str(entry), f"has no address in {entry.network}, but in {shown}"))
     return found

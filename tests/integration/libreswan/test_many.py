@@ -16,6 +16,8 @@ from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _lin
 
 LINKS = 80
 ADDRESSES = 600
+CONNS = 1500
+TEMPLATE = Path(__file__).parent / "start.conf.j2"
 LIMITS = Path("/etc/systemd/system/ipsec.service.d/limits.conf")
 #: Within so many seconds of a restart the outer address has to be bound again.
 LIMIT_SECONDS = 30
@@ -89,7 +91,7 @@ def test_more_addresses_than_pluto_may_open_files(libreswan, hub):
     assert not libreswan.call("vti_tunnel", tunnels=devices, purge=True).get("failed")
     (problem,) = libreswan.call("vpn_info")["restart"]["problems"]
     assert "pluto would not survive a restart" in problem
-    limit = _restart.open_files(ADDRESSES)
+    limit = _restart.settings(ADDRESSES, 0).open_files
     assert f"LimitNOFILE={limit} " in problem
     try:
         LIMITS.parent.mkdir()
@@ -99,6 +101,29 @@ def test_more_addresses_than_pluto_may_open_files(libreswan, hub):
         assert libreswan.call("vpn_info")["restart"]["problems"] == []
     finally:
         libreswan.sh(f"rm -rf {LIMITS.parent}; systemctl daemon-reload")
+
+
+def test_more_conns_than_libreswan_5_can_tell_of(libreswan):
+    """It stops for ever at its start with so many, unless another whack has it listen before: the role's drop-in."""
+    blocks = [
+        f"conn many{n}\n  left=%defaultroute\n  right=198.18.{n // 250}.{n % 250 + 1}\n  authby=secret\n"
+        f"  mark={n}/0xffffffff\n  leftsubnet=0.0.0.0/0\n  rightsubnet=0.0.0.0/0\n  auto=add\n"
+        for n in range(1, CONNS + 1)
+    ]
+    first = [line for line in TEMPLATE.read_text().splitlines() if line.startswith("ExecStartPost=")]
+    path = Path("/etc/ipsec.d/many.conf")
+    try:
+        LIMITS.parent.mkdir()
+        LIMITS.write_text("\n".join(["[Service]", *first]))
+        path.write_text("\n".join(blocks))
+        libreswan.sh("systemctl daemon-reload; systemctl restart --no-block ipsec")
+        # One after the other, as a pluto that hangs lets no whack go.
+        libreswan.wait("timeout 5 ipsec whack --status | grep -q many", seconds=LIMIT_SECONDS)
+        libreswan.wait(f"test $(timeout 9 ipsec whack --status | grep -c 'conn serial') = {CONNS}", LIMIT_SECONDS)
+        assert "4500" in libreswan.sh("ss -Hlun sport = :4500")
+    finally:
+        path.unlink(missing_ok=True)
+        libreswan.sh(f"rm -rf {LIMITS.parent}; systemctl daemon-reload; systemctl kill -s KILL ipsec", fails=False)
 
 
 def test_a_hub_that_was_set_up_before_goes_over_without_a_restart(libreswan, hub):

@@ -334,6 +334,7 @@ def params(**given):
         "installs": True,
         "forwards": False,
         "open_files": 0,
+        "listen_first": False,
         "none_allowed": True,
         "fail": True,
         **given,

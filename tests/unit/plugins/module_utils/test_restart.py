@@ -23,7 +23,7 @@ def distinct(count):
     [(478, 1024, 0), (479, 1024, 1), (1000, 8192, 0), (5000, 8192, 1), (5000, None, 0)],
 )
 def test_two_sockets_for_each_address(count, limit, problems):
-    found = _restart.Restart((*OWN, *distinct(count)), limit).problems((5, 2))
+    found = _restart.Restart((*OWN, *distinct(count)), limit).problems((4, 10))
     assert len(found) == problems
     if found:
         assert f"2 sockets on each of {count + 2} local addresses" in found[0]
@@ -48,8 +48,33 @@ def test_an_address_of_many_devices_is_listened_on_once():
 
 @pytest.mark.parametrize(("count", "limit"), [(0, 0), (224, 0), (225, 2048), (480, 2048), (1000, 8192), (5000, 32768)])
 def test_the_limit_leaves_room_for_as_many_again(count, limit):
-    assert _restart.open_files(count) == limit
-    assert not _restart.Restart((*OWN, *distinct(count)), limit or 1024).problems(None)
+    settings = _restart.settings(count, 0)
+    assert settings == (limit, count >= 300)
+    assert not _restart.Restart((*OWN, *distinct(count)), limit or 1024, settings.listen_first).problems(None)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "conns", "version", "first", "problems"),
+    [
+        (0, 898, (5, 2), False, 0),
+        (0, 899, (5, 2), False, 1),
+        (0, 1400, None, False, 1),
+        (500, 500, (5, 2), False, 1),
+        (500, 500, (5, 2), True, 0),
+        (0, 5000, (5, 2), True, 0),
+        (500, 5000, (4, 10), False, 0),
+    ],
+)
+def test_what_libreswan_5_tells_addconn(addresses, conns, version, first, problems):
+    found = _restart.Restart((*OWN, *distinct(addresses)), 65536, first).problems(version, conns)
+    assert len(found) == problems
+    if found:
+        assert f"logs {conns} conns and {addresses + 2} local addresses" in found[0]
+
+
+@pytest.mark.parametrize(("addresses", "conns", "first"), [(0, 299, False), (0, 300, True), (150, 150, True)])
+def test_another_whack_listens_first_where_there_are_many(addresses, conns, first):
+    assert _restart.settings(addresses, conns).listen_first is first
 
 
 def test_what_the_programs_say():
@@ -61,12 +86,15 @@ def test_what_the_programs_say():
         {"ifname": "odd"},
         {},
     ]
-    said = {"ip": (0, json.dumps(links), ""), "systemctl": (0, "1024\n", "")}
+    said = {
+        "ip": (0, json.dumps(links), ""),
+        "systemctl": (0, "LimitNOFILESoft=1024\nExecStartPost={ argv[]=ipsec whack --listen ; }\n", ""),
+    }
     seen = _restart.look(lambda command: said[command[4]])
-    assert seen == _restart.Restart(("127.0.0.1", "::1", "10.255.0.1", "10.255.0.1"), 1024)
+    assert seen == _restart.Restart(("127.0.0.1", "::1", "10.255.0.1", "10.255.0.1"), 1024, True)
     assert _restart.addresses(json.dumps(links), ["lo", "vti2"]) == ("10.255.0.1",)
 
 
-@pytest.mark.parametrize("said", [(1, "broken", ""), (0, "", ""), (0, "infinity\n", "")])
+@pytest.mark.parametrize("said", [(1, "broken", ""), (0, "", ""), (0, "LimitNOFILESoft=infinity\n", "")])
 def test_a_host_that_does_not_tell(said):
     assert _restart.look(lambda command: said if command[4] == "systemctl" else (1, "", "no ip")) == _restart.Restart()

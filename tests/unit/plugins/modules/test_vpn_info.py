@@ -217,7 +217,7 @@ def test_a_pluto_that_would_not_survive_a_restart(run, fake):
     import yaml
 
     links = [{"ifname": f"d{n}", "flags": ["UP"], "addr_info": [{"local": "10.255.0.1"}]} for n in range(60)]
-    fake.told = {"ip": (0, json.dumps(links), ""), "systemctl": (0, "1024\n", "")}
+    fake.told = {"ip": (0, json.dumps(links), ""), "systemctl": (0, "LimitNOFILESoft=1024\n", "")}
     found = run()["restart"]
     assert set(found) == set(yaml.safe_load(vpn_info.RETURN)["restart"]["contains"])
     assert (found["addresses"], found["open_files"]) == (1, 1024)

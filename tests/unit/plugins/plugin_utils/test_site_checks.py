@@ -20,6 +20,8 @@ SITES: Hosts = {
     "b": {"vpn_site_id": 2, "vpn_address": "192.0.2.2", "vpn_networks": ["10.0.2.0/24"]},
 }
 TUNNEL = {"name": "x", "local": "192.0.2.1", "remote": "203.0.113.9", "mark": 900, "psk": SECRET}
+INNER = "c: gateway_tunnels[0] ('x'): "
+OTHER_END = "gateway_tunnels[0] of a, the other end,"
 FAR_END = {**TUNNEL, "local": "203.0.113.9", "remote": "192.0.2.1"}
 
 
@@ -323,6 +325,43 @@ CASES: dict[str, tuple[dict[str, dict[str, t.Any]], list[str]]] = {
             "c: gateway_tunnels[0] ('x'): esp='aes256-sha2_256': gateway_tunnels[0] of a, the other end, "
             "has esp='aes_gcm256'"
         ],
+    ),
+    "inner_networks_alike": (
+        {
+            **of_a(addresses=["10.9.0.1/30", "fd00::1/126"]),
+            "c": {"gateway_tunnels": [{**FAR_END, "addresses": ["10.9.0.2/30", "fd00::2/126"]}]},
+        },
+        [],
+    ),
+    "inner_peers_alike": (
+        {
+            **of_a(addresses=[{"address": "10.9.0.1/32", "peer": "10.9.0.2"}]),
+            "c": {"gateway_tunnels": [{**FAR_END, "addresses": [{"address": "10.9.0.2/32", "peer": "10.9.0.1"}]}]},
+        },
+        [],
+    ),
+    "inner_of_one_end": (
+        {**of_a(addresses=["10.9.0.1/30"]), "c": {"gateway_tunnels": [{**FAR_END, "addresses": []}]}},
+        [],
+    ),
+    "inner_of_another_kind": (
+        {**of_a(addresses=["10.9.0.1/30"]), "c": {"gateway_tunnels": [{**FAR_END, "addresses": ["fd00::2/126"]}]}},
+        [],
+    ),
+    "inner_the_same": (
+        {**of_a(addresses=["10.9.0.1/30"]), "c": {"gateway_tunnels": [{**FAR_END, "addresses": ["10.9.0.1/30"]}]}},
+        [f"{INNER}addresses='10.9.0.1/30': {OTHER_END} has the same inner address; give each end one of its own"],
+    ),
+    "inner_elsewhere": (
+        {**of_a(addresses=["10.9.0.1/30"]), "c": {"gateway_tunnels": [{**FAR_END, "addresses": ["10.9.0.6/30"]}]}},
+        [f"{INNER}addresses='10.9.0.6/30': {OTHER_END} has no address in 10.9.0.4/30, but in 10.9.0.0/30"],
+    ),
+    "inner_peer_elsewhere": (
+        {
+            **of_a(addresses=[{"address": "10.9.0.1/32", "peer": "10.9.0.2"}]),
+            "c": {"gateway_tunnels": [{**FAR_END, "addresses": [{"address": "10.9.0.2/32", "peer": "10.9.0.3"}]}]},
+        },
+        [f"{INNER}addresses='10.9.0.2/32': {OTHER_END} has not its peer=10.9.0.3, but 10.9.0.1"],
     ),
     "mirrored_but_nobody_calls": (
         {**of_a(auto="add"), "c": {"gateway_tunnels": [{**FAR_END, "auto": "add"}]}},
