@@ -148,18 +148,20 @@ class File:
             )
         return found
 
-    def check(self, text: str, folder: str) -> None:
-        """Ask the installed libreswan about a text before anything is touched."""
+    def check(self, text: str, folder: str) -> list[str]:
+        """Ask the installed libreswan about a text before anything is touched. StoreError where it refuses it; what it
+        warns of, as it takes it all the same."""
         handle, staged = tempfile.mkstemp(prefix="ipsec_conn-", suffix=".conf", dir=folder)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
-            words = self._pluto.check(staged)
+            words, warnings = self._pluto.check(staged)
         finally:
             os.unlink(staged)
         if words:
             words = words.replace(staged, self.path)
             raise StoreError(f"the installed libreswan refuses the conns, nothing was changed: {words}")
+        return [f"the installed libreswan takes the conns, and warns: {w.replace(staged, self.path)}" for w in warnings]
 
     def in_place(self, wanted: t.Mapping[str, Wanted], secrets: bool) -> None:
         """Refuse a name that another file has, since libreswan loads the first conn of a name, silently; a file that

@@ -67,6 +67,9 @@ def carry_out(module: t.Any, file: File, target: Target, there: bool) -> tuple[d
     changed = moved or due or any(change.changed for change in changes)
     for warning in [*file.warnings(), *_shared(file, steps)]:
         module.warn(warning)
+    if there and target.text is not None and target.text != file.old_text:
+        for warning in file.check(target.text, module.tmpdir):
+            module.warn(warning)
     if not module.check_mode:
         try:
             if changed:
@@ -128,8 +131,6 @@ def _look(module: t.Any, file: File, wanted: dict[str, Wanted], there: bool) -> 
 def _apply(module: t.Any, file: File, target: Target, wanted: dict[str, Wanted], steps: t.Any) -> None:
     if target.text is not None:
         file.in_place(wanted, target.secrets is not None)
-    if target.text is not None and target.text != file.old_text:
-        file.check(target.text, module.tmpdir)
     file.apply(target.text, target.secrets, steps)
 
 

@@ -158,14 +158,17 @@ class Pluto:
         rc, out, _err = self._run(_limits.command([*journal, f"--lines={LOG_LINES}", since], LOG_READ_SECONDS))
         return {} if rc else _pluto_log.last_errors(out.splitlines())
 
-    def check(self, config: str) -> str:
-        """What the installed libreswan says against a file; empty when it takes it.
+    def check(self, config: str) -> tuple[str, list[str]]:
+        """What the installed libreswan says against a file, empty when it takes it, and what it warns of.
 
-        Unknown keywords end with an exit code; a bad mark, a keyword twice and the like only with words on stderr.
+        Unknown keywords end with an exit code; a bad mark, a keyword twice and the like only with words on stderr. 5.x
+        says "warning: obsolete keyword ignored: dpdaction=restart", and loads the conn without the keyword.
         """
         rc, out, err = self._ask(["ipsec", "addconn", "--checkconfig", "--config", config])
-        words = err.strip() or (out.strip() if rc else "")
-        return words or (f"exit code {rc}" if rc else "")
+        lines = [line.strip() for line in err.splitlines() if line.strip()]
+        warnings = [] if rc else [line for line in lines if ": warning: " in line]
+        words = "\n".join(line for line in lines if line not in warnings) or (out.strip() if rc else "")
+        return words or (f"exit code {rc}" if rc else ""), warnings
 
     def add(self, names: t.Sequence[str]) -> dict[str, str]:
         """Load conns anew from the installed files, all in one process; their SAs go. Returns each conn's complaint."""

@@ -158,6 +158,15 @@ def test_pluto_has_what_was_meant_in_whatever_words(libreswan, options, expected
     assert not libreswan.conns(given_conn)["changed"]
 
 
+def test_an_obsolete_keyword_is_passed_on_as_a_warning(libreswan):
+    text = "conn a\n  left=%defaultroute\n  right=192.0.2.1\n  authby=secret\n  dpdaction=restart\n  auto=add\n"
+    done = libreswan.call("ipsec_conn", content=text)
+    assert not done.get("failed"), done
+    said = [str(warning) for warning in done.get("warnings", ()) if "obsolete keyword ignored" in str(warning)]
+    assert len(said) == (libreswan.version >= (5, 0))
+    assert list(libreswan.states()) == ["a"]
+
+
 def test_a_keyword_that_the_installed_version_does_not_know(libreswan):
     """ipsec-interface-managed is one of 5.x, for config setup; interface-ip is a syntax error on 4.10."""
     done = libreswan.conns(conn("a", nosuchkeyword="1"))

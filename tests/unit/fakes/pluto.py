@@ -177,6 +177,8 @@ class FakePluto:
                     return 3, "", words
                 words = f"FATAL ERROR: ipsec addconn: {path}:{number}: unrecognized keyword '{key}'\n"
                 return 1, "", words
+            if self.version == "5.2" and key == "dpdaction":
+                return 0, "", f"ipsec addconn: {path}:{number}: warning: obsolete keyword ignored: {line.strip()}\n"
             if self.version == "4.10" and re.fullmatch(r"\s+mark(-in|-out)?=\d+", line):
                 return 0, "", f"{path}:{number}: Invalid mark value\n"
         return 0, "", ""

@@ -118,15 +118,22 @@ def test_talk_is_no_failure(out):
 def test_check(pluto, fake, tmp_path):
     path = tmp_path / "staged.conf"
     path.write_text(CONF)
-    assert pluto.check(str(path)) == ""
+    assert pluto.check(str(path)) == ("", [])
     path.write_text("conn a\n  nosuch=1\n")
-    assert "nosuch" in pluto.check(str(path))
+    assert "nosuch" in pluto.check(str(path))[0]
 
 
 def test_words_on_stderr_are_a_failure_though_the_exit_code_is_0():
-    assert scripted(0, "", "x.conf:3: Invalid mark value\n").check("x.conf")
-    assert scripted(3, "said on stdout\n").check("x.conf") == "said on stdout"
-    assert scripted(3).check("x.conf") == "exit code 3"
+    assert scripted(0, "", "x.conf:3: Invalid mark value\n").check("x.conf")[0]
+    assert scripted(3, "said on stdout\n").check("x.conf") == ("said on stdout", [])
+    assert scripted(3).check("x.conf") == ("exit code 3", [])
+
+
+def test_a_warning_is_no_refusal():
+    warning = "ipsec addconn: x.conf:4: warning: obsolete keyword ignored: dpdaction=restart"
+    assert scripted(0, "", f"{warning}\n").check("x.conf") == ("", [warning])
+    assert scripted(1, "", f"{warning}\nFATAL ERROR\n").check("x.conf") == (f"{warning}\nFATAL ERROR", [])
+    assert scripted(0, "", f"{warning}\nInvalid mark value\n").check("x.conf") == ("Invalid mark value", [warning])
 
 
 def test_identity_changes_with_the_process(pluto, fake):

@@ -73,6 +73,24 @@ def test_default_and_also_touch_those_who_use_them(host):
     assert host.actions(content=text(1, 2, life="4h") + own) == {"c1": "updated", "c2": "updated", "own": "kept"}
 
 
+def test_an_obsolete_keyword_is_a_warning_in_check_mode_too(host):
+    obsolete = text(1).replace("conn base\n", "conn base\n  dpdaction=restart\n")
+    for check in (True, False):
+        host.warnings.clear()
+        assert host.run(check=check, content=obsolete)["changed"]
+        said = [warning for warning in host.warnings if "obsolete keyword ignored: dpdaction=restart" in warning]
+        assert len(said) == (host.pluto.version == "5.2")
+        assert all(str(host.path) in warning for warning in said)
+    assert list(host.pluto.conns) == ["c1"]
+
+
+def test_what_libreswan_refuses_is_refused_in_check_mode_too(host):
+    for check in (True, False):
+        with pytest.raises(StoreError, match="the installed libreswan refuses the conns, nothing was changed"):
+            host.run(check=check, content=text(1).replace("conn base\n", "conn base\n  nosuchword=1\n"))
+    assert not host.path.exists()
+
+
 def test_secrets_that_pluto_cannot_read_are_a_failure(host, monkeypatch):
     host.run(content=text(1), secrets=SECRETS)
     before = (host.secrets.read_text(), host.pluto.secrets)
