@@ -38,7 +38,9 @@ class StepError(Exception):
 def ssh(node, command, text=None, check=True):
     """What a command on a node says."""
     config = os.environ["LAB_SESSION"] + "/ssh_config"
-    done = subprocess.run(["ssh", "-F", config, node, command], input=text or "", capture_output=True, text=True)
+    done = subprocess.run(
+        ["ssh", "-F", config, node, command], input=text or "", capture_output=True, text=True, check=False
+    )
     if check and done.returncode:
         raise StepError(f"{command[:80]}: {(done.stdout + done.stderr)[-500:]}")
     return done.stdout
@@ -68,7 +70,7 @@ class Hub:
         path = WORK / "hosts.json"
         path.write_text(json.dumps(self.hub.inventory(**changes)))
         command = ["ansible-playbook", "-i", str(path), f"route_based.vpn.{name}", "-e", "site_hosts=hub", *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PLAYBOOK)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PLAYBOOK, check=False)
         if bool(done.returncode) != fails:
             lines = [line for line in (done.stdout + done.stderr).splitlines() if re.search("ERROR|fatal|FAILED", line)]
             raise StepError(f"{name}: rc {done.returncode}: {' '.join(lines)[:500] or done.stdout[-400:]}")
@@ -165,7 +167,9 @@ class Hub:
         return f"bound after {self.bound() + 0.5:.1f} s, all peers after {self.reached():.0f} s more"
 
     def reboot(self):
-        done = subprocess.run(["tests/lab/run", "tests/lab/nodes", "restart", "hub"], capture_output=True, text=True)
+        done = subprocess.run(
+            ["tests/lab/run", "tests/lab/nodes", "restart", "hub"], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise StepError(f"restart of the node: {done.stderr[-300:]}")
         self.bound()

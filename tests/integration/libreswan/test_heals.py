@@ -105,9 +105,9 @@ class TestPlutoThatHangs:
         before = (CONF.read_text(), SECRETS.read_text())
         reread = _pluto.Pluto.reread_secrets
 
-        def stop(pluto):
+        def stop(pluto, path):
             os.kill(pluto_pid(), signal.SIGSTOP)
-            reread(pluto)
+            return reread(pluto, path)
 
         with monkeypatch.context() as patch:
             patch.setattr(_pluto.Pluto, "reread_secrets", stop)
