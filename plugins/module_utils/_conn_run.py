@@ -67,7 +67,8 @@ def carry_out(module: t.Any, file: File, target: Target, there: bool) -> tuple[d
     changed = moved or due or any(change.changed for change in changes)
     for warning in [*file.warnings(), *_shared(file, steps)]:
         module.warn(warning)
-    if there and target.text is not None and target.text != file.old_text:
+    # In check mode there may be none to ask yet.
+    if target.text is not None and target.text != file.old_text and (there or not module.check_mode):
         for warning in file.check(target.text, module.tmpdir):
             module.warn(warning)
     if not module.check_mode:

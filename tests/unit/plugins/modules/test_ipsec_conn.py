@@ -11,7 +11,7 @@ import stat
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.route_based.vpn.plugins.module_utils import _files as conf
-from ansible_collections.route_based.vpn.plugins.module_utils import _secrets
+from ansible_collections.route_based.vpn.plugins.module_utils import _pluto, _secrets
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputErrors, StoreError
 from ansible_collections.route_based.vpn.plugins.modules import ipsec_conn
 from fakes.conns import SECRETS, text
@@ -88,6 +88,15 @@ def test_what_libreswan_refuses_is_refused_in_check_mode_too(host):
     for check in (True, False):
         with pytest.raises(StoreError, match="the installed libreswan refuses the conns, nothing was changed"):
             host.run(check=check, content=text(1).replace("conn base\n", "conn base\n  nosuchword=1\n"))
+    assert not host.path.exists()
+
+
+def test_a_file_alone_is_checked_too_except_where_check_mode_has_nobody_to_ask(host, monkeypatch):
+    monkeypatch.setattr(_pluto, "is_installed", lambda module: False)
+    wrong = text(1).replace("conn base\n", "conn base\n  nosuchword=1\n")
+    assert host.run(check=True, content=wrong, load=False)["changed"]
+    with pytest.raises(StoreError, match="refuses the conns, nothing was changed"):
+        host.run(content=wrong, load=False)
     assert not host.path.exists()
 
 
