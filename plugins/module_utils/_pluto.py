@@ -50,7 +50,7 @@ ANSWER_SECONDS = 60.0
 CONN_SECONDS = 0.5
 #: How long it is waited for where pluto did not answer before.
 AGAIN_SECONDS = 5.0
-#: Each name in turn, by whack itself: the script "ipsec" around it takes several times as long as whack does.
+#: Each name in turn, by whack itself: with the script "ipsec" around it each takes two to three times as long.
 _DELETE = """
 whack=$(ipsec --directory)/whack
 test -x "$whack" || whack="ipsec whack"

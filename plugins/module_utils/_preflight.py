@@ -29,7 +29,6 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _main_conf,
     _restart,
     _status,
-    _versions,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals, StoreError
 
@@ -319,7 +318,7 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "net.ipv4.ip_forward is 0: the host forwards no packet between the tunnels and the networks behind it; "
             "set it to 1"
         )
-    found += host.restart.problems(_libreswan_version(host), len(host.loaded or ()))
+    found += host.restart.problems(_version(host.libreswan or "") or None, len(host.loaded or ()))
     if host.rp_filter == "1":
         found.append(
             "net.ipv4.conf.all.rp_filter is 1 (strict), and the kernel takes the higher one of it and the device's: "
@@ -327,13 +326,6 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "to 0, or to 2 (loose)"
         )
     return found
-
-
-def _libreswan_version(host: Host) -> t.Optional[_versions.Version]:
-    try:
-        return _versions.version(host.libreswan or "")
-    except ValueError:
-        return None
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -505,7 +497,7 @@ def _restart_then(want: Wanted, host: Host) -> t.Iterator[str]:
         max(limit, want.open_files) if limit else None,
         want.listen_first or host.restart.listens_first,
     )
-    yield from then.problems(_libreswan_version(host), len(want.conns))
+    yield from then.problems(_version(host.libreswan or "") or None, len(want.conns))
 
 
 CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {

@@ -19,7 +19,7 @@ import ipaddress
 import json
 import typing as t
 
-from ansible_collections.route_based.vpn.plugins.module_utils import _limits, _versions
+from ansible_collections.route_based.vpn.plugins.module_utils import _limits
 
 #: UDP sockets for each local address, ports 500 and 4500, and what pluto has open beside them (16 to 20 were seen).
 SOCKETS, OTHER_FILES = 2, 64
@@ -49,22 +49,22 @@ class Restart(t.NamedTuple):
     open_files: t.Optional[int] = None
     listens_first: bool = False
 
-    def problems(self, version: t.Optional[_versions.Version], conns: int = 0) -> list[str]:
+    def problems(self, version: t.Optional[tuple[int, ...]], conns: int = 0) -> list[str]:
         """Why it could not start with so many conns, and what to do; nothing where it could. A version that is not
         known counts as 5."""
         found = []
         old = version is not None and version < (5, 0)
-        told = len(set(self.addresses)) + conns
-        if not old and not self.listens_first and told > LOST_FROM:
+        local = len(set(self.addresses))
+        if not old and not self.listens_first and local + conns > LOST_FROM:
             found.append(
                 f"pluto would not survive a restart: libreswan 5 stops for ever as it logs {conns} conns and "
-                f"{len(set(self.addresses))} local addresses to the program that loads the conns; run the playbook "
-                f"site, which has 'ipsec {LISTEN_FIRST}' run before that"
+                f"{local} local addresses to the program that loads the conns; run the playbook site, which "
+                f"has 'ipsec {LISTEN_FIRST}' run before that"
             )
-        files = SOCKETS * len(set(self.addresses)) + OTHER_FILES
+        files = SOCKETS * local + OTHER_FILES
         if self.open_files is not None and files > self.open_files:
             found.append(
-                f"pluto would not survive a restart: it opens {SOCKETS} sockets on each of {len(set(self.addresses))} "
+                f"pluto would not survive a restart: it opens {SOCKETS} sockets on each of {local} "
                 f"local addresses, and ipsec.service may open {self.open_files} files; write LimitNOFILE={room(files)} "
                 "under [Service] into a file in /etc/systemd/system/ipsec.service.d, and run systemctl daemon-reload"
             )
