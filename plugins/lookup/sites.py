@@ -111,8 +111,9 @@ class LookupModule(LookupBase):
             raw, found = hostvars.raw_get(name), {}
             facts = _trust.facts_of(raw)
             errors += [error for error in (_trust.refused(name, facts),) if error]
-            errors += self._unknown(hostvars, name, raw)
-            errors += _variables.settings(name, self._settings(raw, facts, hostvars))
+            said = _trust.with_facts_below(raw, facts)
+            errors += self._unknown(hostvars, name, said)
+            errors += _variables.settings(name, self._settings(said, hostvars))
             for option in WANTED:
                 needs = NEEDED_BY.get(option)
                 if option not in raw or (
@@ -120,30 +121,30 @@ class LookupModule(LookupBase):
                 ):
                     continue
                 try:
-                    found[option] = self._worked_out(raw[option], _trust.with_facts_below(raw, facts), hostvars)
+                    found[option] = self._worked_out(raw[option], said, hostvars)
                 except AnsibleError as exc:
                     errors.append(InputError(name, option, "...", f"cannot be worked out: {exc}"))
             hosts[name] = found
         return hosts, errors
 
-    def _settings(self, raw: dict[str, t.Any], facts: t.Any, hostvars: t.Any) -> dict[str, t.Any]:
+    def _settings(self, said: dict[str, t.Any], hostvars: t.Any) -> dict[str, t.Any]:
         """Those settings of a host that can be worked out; another one may need what only the role has."""
         found = {}
         for option in _variables.SETTINGS:
-            if option in raw:
+            if option in said:
                 with contextlib.suppress(AnsibleError):
-                    found[option] = self._worked_out(raw[option], _trust.with_facts_below(raw, facts), hostvars)
+                    found[option] = self._worked_out(said[option], said, hostvars)
         return found
 
-    def _unknown(self, hostvars: t.Any, host: str, raw: t.Mapping[str, t.Any]) -> list[InputError]:
+    def _unknown(self, hostvars: t.Any, host: str, said: dict[str, t.Any]) -> list[InputError]:
         """Names with a typing error. Variables that tasks have registered or set are none of the inventory's; where
         this Ansible does not tell which those are, nothing is refused."""
         of_tasks = getattr(getattr(hostvars, "_variable_manager", None), "_nonpersistent_fact_cache", None)
         if of_tasks is None:
             return []
-        names = [name for name in raw if name.startswith(_variables.PREFIXES) and name not in of_tasks.get(host, ())]
+        names = [name for name in said if name.startswith(_variables.PREFIXES) and name not in of_tasks.get(host, ())]
         try:
-            return _variables.unknown(host, names, self._worked_out(raw.get(_variables.OWN, []), dict(raw), hostvars))
+            return _variables.unknown(host, names, self._worked_out(said.get(_variables.OWN, []), said, hostvars))
         except AnsibleError as exc:
             return [InputError(host, _variables.OWN, "...", f"cannot be worked out: {exc}")]
 

@@ -86,8 +86,7 @@ def _value(item: Item, option: str, raw: dict[str, t.Any]) -> t.Any:
         return default
     if not _shapes.is_a(value, kind):
         secret = option == "password"
-        shown = value if isinstance(value, (str, int)) and not secret else "..."
-        item.refuse(f"bgp.{option}", shown, _shapes.reason(value, kind, secret))
+        item.refuse(f"bgp.{option}", _shapes.shown(value, secret), _shapes.reason(value, kind, secret))
     elif limits and not limits[0] <= value <= limits[1]:
         item.refuse(f"bgp.{option}", value, f"is out of range: {limits[0]} to {limits[1]}")
     elif option == "password" and not PASSWORD.fullmatch(value):

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
-"""What kind of value a user wrote, and what is needed in its place, in words. Ansible has subclasses of its own of
-text, list and dict, whose names say nothing to a user. Pure."""
+"""What a user wrote, and what is needed in its place, in words: kinds of values, and names with a typing error. Ansible
+has subclasses of its own of text, list and dict, whose names say nothing to a user. Pure."""
 
 from __future__ import annotations
 
+import difflib
 import typing as t
 
 Kinds = t.Union[type, tuple[type, ...]]
@@ -43,9 +44,20 @@ def needed(kinds: Kinds) -> str:
 
 
 def reason(value: t.Any, kinds: Kinds, secret: bool = False) -> str:
-    """Why a value of the wrong type is refused. A single text or dict in the place of a list is shown as a list of one,
-    unless it may be secret."""
+    """Why a value of the wrong type is refused. A single text in the place of a list is shown as a list of one, unless
+    it may be secret."""
     text = f"is {kind_of(value)}; {needed(kinds)} is needed"
     if kinds is list and isinstance(value, str) and value and not secret:
         return f"{text}: [{value}]"
     return text
+
+
+def shown(value: t.Any, secret: bool = False) -> t.Union[str, int]:
+    """A refused value as a message has it: short ones that are no secret, as they are."""
+    return value if isinstance(value, (str, int)) and not secret else "..."
+
+
+def did_you_mean(name: str, known: t.Iterable[str], alike: float) -> str:
+    """A question, with a blank behind it, where a name is that much like one that is known (0 to 1); else nothing."""
+    like = difflib.get_close_matches(name, list(known), 1, alike)
+    return f"did you mean {like[0]}? " if like else ""

@@ -9,7 +9,6 @@ gives all the problems that it finds, each with host and variable, and none with
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import ipaddress
 import re
@@ -17,7 +16,14 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _routes, _rules, _secrets, _values
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _links, _roadwarriors, _sites, _tunnels
+from ansible_collections.route_based.vpn.plugins.plugin_utils import (
+    _auth,
+    _links,
+    _roadwarriors,
+    _shapes,
+    _sites,
+    _tunnels,
+)
 
 Variables = t.Mapping[str, t.Any]
 Hosts = t.Mapping[str, Variables]
@@ -244,8 +250,7 @@ def _strangers(name: str, raw: Variables, everybody: t.Collection[str]) -> t.Ite
         peer = tunnel.get("peer") if isinstance(tunnel, dict) else None
         if isinstance(peer, str) and peer not in everybody:
             item = f"{name}: gateway_tunnels[{index}] ({tunnel.get('name')})"
-            like = difflib.get_close_matches(peer, list(everybody), 1, 0.6)
-            meant = f"did you mean {like[0]}? " if like else ""
+            meant = _shapes.did_you_mean(peer, everybody, 0.6)
             reason = f"is no host of the inventory; {meant}For a peer that Ansible does not manage give its remote_key"
             yield InputError(item, "peer", peer, reason)
 

@@ -223,8 +223,7 @@ def well_formed(item: Item, raw: t.Any, options: t.Mapping[str, t.Any], required
             item.refuse(str(option), "...", f"is not an option here; these are: {', '.join(options)}")
         elif not _shapes.is_a(value, options[option]):
             secret = option in SECRET
-            shown = value if isinstance(value, (str, int)) and not secret else "..."
-            item.refuse(option, shown, _shapes.reason(value, options[option], secret))
+            item.refuse(option, _shapes.shown(value, secret), _shapes.reason(value, options[option], secret))
     for option in required:
         if option not in raw:
             item.refuse(option, None, "is required")

@@ -8,7 +8,6 @@ would have no tunnels, and lose those that it has. Pure."""
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError
@@ -123,6 +122,5 @@ def _meant(value: t.Any, kinds: _shapes.Kinds) -> t.Any:
 
 
 def _reason(name: str) -> str:
-    like = difflib.get_close_matches(name, list(KNOWN), 1, 0.75)
-    meant = f"did you mean {like[0]}? " if like else ""
+    meant = _shapes.did_you_mean(name, KNOWN, 0.75)
     return f"is no variable of this collection; {meant}Where it is one of your own, add it to the list {OWN}"
