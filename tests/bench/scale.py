@@ -132,7 +132,7 @@ class Hub:
     def roll_out(self):
         self.playbook("site")
         self.expect("conns", self.conns(), N)
-        ssh(CROWD, "bash -s", self.hub.crowd_script(CROWD))
+        ssh(CROWD, "bash -s", self.hub.crowd_script())
         return f"{len(self.hub.peers)} peers answer after {self.reached():.0f} s; pluto {self.memory()} MB"
 
     def nothing(self):
@@ -181,18 +181,20 @@ class Hub:
         self.expect("links that are up", len(re.findall(r'"\S+ +(?:up|partly) ', said)), len(self.hub.peers))
 
     def roll_back(self):
-        before = self.spis()
+        before, conns = self.spis(), self.conns()
         self.playbook("site", fails=True, changed=True, removed=True, broken=True)
-        self.expect("conns", self.conns(), N - 1)
+        self.expect("conns", self.conns(), conns)
         self.expect("SPIs", self.spis(), before)
         self.reached()
         return "a wave that failed went back"
 
     def one_down_and_up(self):
-        peer = self.hub.peers[0]
+        peer, before = self.hub.peers[0], self.spis()
         for command in ("terminate", "asynchronous --initiate"):
             ssh(NODE, f"timeout 20 ipsec whack --name {peer.name} --{command}", check=False)
         seconds = self.reached([peer])
+        gone = {ends[:2] for ends in set(before) - set(self.spis())}
+        self.expect("whose SAs are new", gone, {(NODE, peer.outer), (peer.outer, NODE)})
         complaints = ssh(
             NODE, "journalctl -b -t pluto -o cat | grep -E 'exited with status|updown' | head -3", check=False
         )

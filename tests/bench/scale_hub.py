@@ -63,10 +63,14 @@ class Shape:
     def _hosts(self, changed: bool, removed: bool, broken: bool) -> dict[str, dict[str, t.Any]]:
         raise NotImplementedError
 
+    def _numbers(self, removed: bool, broken: bool) -> range:
+        """Of the tunnels that are to be there; a small hub has not 100 to spare."""
+        return range(1, self.count + 1 - removed - (100 if broken and self.count > 200 else 0))
+
     def inventory(
         self, changed: bool = False, removed: bool = False, broken: bool = False, python: str = "/usr/bin/python3"
     ) -> dict[str, t.Any]:
-        """With one tunnel changed, the last one removed, or 100 removed and one new that never comes up."""
+        """With one tunnel changed, the last one removed, or many removed and one new that never comes up."""
         hosts = self._hosts(changed, removed, broken)
         hosts["hub"].update(
             {
@@ -90,7 +94,7 @@ class Shape:
             hosts["hub"]["gateway_verify_timeout"] = 5
         return {"gateways": {"hosts": hosts, "vars": {"gateway_psk_master": MASTER}}}
 
-    def crowd_script(self, address: str) -> str:
+    def crowd_script(self) -> str:
         """What makes a node all the real peers at once."""
         lines, conns, secrets = [], [], []
         for n, peer in enumerate(self.peers, 1):
@@ -121,8 +125,7 @@ class Sites(Shape):
     def _hosts(self, changed: bool, removed: bool, broken: bool) -> dict[str, dict[str, t.Any]]:
         common = {"vpn_topology": "hub_and_spoke", "vpn_auth": "psk"}
         hosts = {"hub": {**common, "vpn_site_id": 1, "vpn_address": self.node, "vpn_hub": True}}
-        last = self.count - removed - 100 * broken if self.count > 200 else self.count - removed
-        for n in range(1, last + 1):
+        for n in self._numbers(removed, broken):
             networks = [f"10.{64 + n // 256}.{n % 256}.0/24"]
             networks += ["172.30.1.0/24"] if changed and n == REAL // 2 else []
             hosts[f"spoke{n}"] = {**common, "vpn_site_id": n + 1, "vpn_address": outer(n), "vpn_networks": networks}
@@ -155,8 +158,7 @@ class Tunnels(Shape):
         }
 
     def _hosts(self, changed: bool, removed: bool, broken: bool) -> dict[str, dict[str, t.Any]]:
-        last = self.count - removed - 100 * broken if self.count > 200 else self.count - removed
-        return {"hub": {"gateway_tunnels": [self._tunnel(n, changed) for n in range(1, last + 1)]}}
+        return {"hub": {"gateway_tunnels": [self._tunnel(n, changed) for n in self._numbers(removed, broken)]}}
 
     def _peers(self) -> list[Peer]:
         tunnels = _tunnels.normalise([self._tunnel(n, False) for n in range(1, min(self.count, REAL) + 1)])
