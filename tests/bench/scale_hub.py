@@ -55,6 +55,8 @@ class Shape:
 
     def __init__(self, node: str, count: int) -> None:
         self.node, self.count = node, count
+        # The last two tunnels are those that a step changes or removes, so they belong to nobody real.
+        self.real = min(REAL, count - 2)
         self.peers = self._peers()
 
     def _peers(self) -> list[Peer]:
@@ -136,7 +138,7 @@ class Sites(Shape):
             {k: {**v, "gateway_psk_master": MASTER} for k, v in self._hosts(False, False, False).items()}
         )
         assert not errors, errors
-        tunnels = _tunnels.normalise(_links.Links(plan).tunnels("hub")[:REAL])
+        tunnels = _tunnels.normalise(_links.Links(plan).tunnels("hub")[: self.real])
         return [_peer(tunnel, tunnel["unnumbered"]["address"], tunnel["unnumbered"]["peer"]) for tunnel in tunnels]
 
 
@@ -161,7 +163,7 @@ class Tunnels(Shape):
         return {"hub": {"gateway_tunnels": [self._tunnel(n, changed) for n in self._numbers(removed, broken)]}}
 
     def _peers(self) -> list[Peer]:
-        tunnels = _tunnels.normalise([self._tunnel(n, False) for n in range(1, min(self.count, REAL) + 1)])
+        tunnels = _tunnels.normalise([self._tunnel(n, False) for n in range(1, self.real + 1)])
         inner = [tunnel["addresses"][0]["address"].partition("/")[0] for tunnel in tunnels]
         return [
             _peer(x, own, f"{own[: own.rindex('.')]}.{int(own.rpartition('.')[2]) + 1}")
