@@ -24,6 +24,10 @@ DIRECTIONS = ("in", "out")
 # Bytes of an IP and a TCP header without options.
 HEADERS = {4: 40, 6: 60}
 BGP_PORT = 179
+#: Verdicts of other firewalls, and nftables' own.
+OTHER_VERDICTS = {"allow": "accept", "permit": "accept", "pass": "accept", "deny": "drop", "block": "drop"}
+#: Protocols that have ports.
+PORTED = ("tcp", "udp", "sctp", "dccp")
 # BFD to a neighbour on the same link, and to one that FRR takes for several hops away.
 BFD_PORTS = (3784, 4784)
 
@@ -56,7 +60,19 @@ def statement(value: t.Any) -> str:
             break
     if depth:
         raise ValueError("has braces that do not match")
+    if mistake := _not_nftables(bare.split()):
+        raise ValueError(mistake)
     return value.strip()
+
+
+def _not_nftables(words: t.Sequence[str]) -> str:
+    """What is of another firewall's language, and how nftables says it; nftables itself decides about all else."""
+    if words and words[-1] in OTHER_VERDICTS and not {"jump", "goto"} & set(words):
+        return f"ends with '{words[-1]}', which nftables does not know: write {OTHER_VERDICTS[words[-1]]}"
+    for word, following in zip(words, words[1:]):
+        if word in PORTED and following in ("port", "dst-port", "destination-port"):
+            return f"has '{word} {following}', which nftables does not know: write '{word} dport'"
+    return ""
 
 
 def parts(

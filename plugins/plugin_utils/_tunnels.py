@@ -15,7 +15,14 @@ import typing as t
 
 from ansible_collections.route_based.vpn.plugins.module_utils import _ipsec_conf, _routes, _values, _versions
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import InputError, InputErrors
-from ansible_collections.route_based.vpn.plugins.plugin_utils import _auth, _bgp, _firewall, _presets, _shapes
+from ansible_collections.route_based.vpn.plugins.plugin_utils import (
+    _auth,
+    _bgp,
+    _conn_words,
+    _firewall,
+    _presets,
+    _shapes,
+)
 
 Tunnel = dict[str, t.Any]
 
@@ -298,6 +305,8 @@ def options(
         where = f"options.{keyword}"
         if not KEYWORD.fullmatch(keyword):
             item.refuse(where, text, "is not the name of a libreswan keyword")
+        elif mistake := _conn_words.reason(keyword):
+            item.refuse(where, text, mistake)
         elif keyword in managed:
             item.refuse(where, text, f"is no option here: {instead or _instead(keyword)}")
         elif '"' in text or not text or not text.isascii():

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
@@ -219,7 +220,29 @@ def test_what_is_no_rule(rule: t.Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", ['log prefix "a; b # c" drop', "tcp dport { 1, 2 } counter drop", "ip6 saddr fd00::1 drop"]
+    ("rule", "wanted"),
+    [
+        ("tcp port 22 allow", "ends with 'allow', which nftables does not know: write accept"),
+        ("ip saddr 10.0.0.1 deny", "write drop"),
+        ("tcp port 22 accept", "has 'tcp port', which nftables does not know: write 'tcp dport'"),
+        ("udp dst-port 53 accept", "write 'udp dport'"),
+    ],
+)
+def test_the_language_of_other_firewalls(rule: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(wanted)):
+        _firewall.rule(rule)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'log prefix "a; b # c" drop',
+        "tcp dport { 1, 2 } counter drop",
+        "ip6 saddr fd00::1 drop",
+        'drop comment "tcp port 22 allow"',
+        '"eth0"',
+        "jump deny",
+    ],
 )
 def test_what_is_a_rule(rule: str) -> None:
     assert _firewall.rule(rule) == {"rule": rule, "direction": "in"}
