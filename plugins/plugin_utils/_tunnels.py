@@ -305,10 +305,10 @@ def options(
         where = f"options.{keyword}"
         if not KEYWORD.fullmatch(keyword):
             item.refuse(where, text, "is not the name of a libreswan keyword")
-        elif mistake := _conn_words.reason(keyword):
-            item.refuse(where, text, mistake)
         elif keyword in managed:
             item.refuse(where, text, f"is no option here: {instead or _instead(keyword)}")
+        elif mistake := _conn_words.reason(keyword):
+            item.refuse(where, text, mistake)
         elif '"' in text or not text or not text.isascii():
             item.refuse(where, text, "a value of ipsec.conf is ASCII text without a double quote, and not empty")
         else:

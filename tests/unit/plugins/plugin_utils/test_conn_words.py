@@ -14,6 +14,11 @@ def test_what_this_collection_writes_or_checks_is_no_typing_error(keyword: str) 
     assert _conn_words.reason(keyword.replace("_", "-")) == ""
 
 
+@pytest.mark.parametrize("keyword", ["leftcat", "rightcat", "leftinterface-ip", "leftusername", "nflog-group"])
+def test_keywords_that_are_like_others(keyword: str) -> None:
+    assert _conn_words.reason(keyword) == ""
+
+
 @pytest.mark.parametrize("keyword", ["a-keyword-of-tomorrow", "x", "labeled-ipsec"])
 def test_what_is_like_no_other_is_left_to_libreswan(keyword: str) -> None:
     assert _conn_words.reason(keyword) == ""
