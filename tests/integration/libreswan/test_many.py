@@ -19,8 +19,10 @@ ADDRESSES = 600
 CONNS = 1500
 TEMPLATE = Path(__file__).parent / "start.conf.j2"
 LIMITS = Path("/etc/systemd/system/ipsec.service.d/limits.conf")
-#: A pluto that stops never binds; docs/scale.md has how long one that does not takes. Seconds, for a busy machine.
-LIMIT_SECONDS = 120
+#: Within so many seconds of a restart the outer address has to be bound again.
+LIMIT_SECONDS = 30
+#: Within so many all conns are loaded, on a busy machine: 4.10 takes long with many, and a pluto that stops never does.
+LOADED_SECONDS = 120
 
 
 @pytest.fixture
@@ -118,8 +120,8 @@ def test_more_conns_than_libreswan_5_can_tell_of(libreswan):
         path.write_text("\n".join(blocks))
         libreswan.sh("systemctl daemon-reload; systemctl restart --no-block ipsec")
         # One after the other, as a pluto that hangs lets no whack go.
-        libreswan.wait("timeout 20 ipsec whack --status | grep -q many", seconds=LIMIT_SECONDS)
-        libreswan.wait(f"test $(timeout 20 ipsec whack --status | grep -c 'conn serial') = {CONNS}", LIMIT_SECONDS)
+        libreswan.wait("timeout 5 ipsec whack --status | grep -q many", seconds=LIMIT_SECONDS)
+        libreswan.wait(f"test $(timeout 20 ipsec whack --status | grep -c 'conn serial') = {CONNS}", LOADED_SECONDS)
         assert "4500" in libreswan.sh("ss -Hlun sport = :4500")
     finally:
         path.unlink(missing_ok=True)
