@@ -11,7 +11,6 @@ through their tunnels; a step that must not touch them is checked by their SPIs.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -82,9 +81,7 @@ class Hub:
     def step(self, what, action):
         """Wall, CPU of this machine's processes and of the node in seconds, and what came of it."""
         if self.rows:
-            # Not measured; where they never settle, the step itself tells.
-            with contextlib.suppress(StepError):
-                self.settle()
+            self.settle()
         before, cpu, begin = os.times(), node_cpu(NODE), time.monotonic()
         try:
             result = action() or "done"
@@ -120,16 +117,14 @@ class Hub:
         return sorted(re.findall(r"src (192\.1\.2\.\d+) dst (192\.1\.2\.\d+)\n\s+proto esp spi (0x[0-9a-f]+)", found))
 
     def settle(self):
-        """Waits until no SA has come or gone for QUIET seconds: calls of both ends that cross make two for a while."""
-        seen, since = self.spis(), time.monotonic()
-
-        def quiet():
-            nonlocal seen, since
-            if (now := self.spis()) != seen:
-                seen, since = now, time.monotonic()
-            return time.monotonic() - since > QUIET
-
-        poll("SAs that stay", REACHED, quiet)
+        """Waits, at most REACHED seconds, until all SAs stay for QUIET: calls of both ends that cross make two for a
+        while. Where they never do, the step that comes next tells."""
+        before, now = None, self.spis()
+        for _ in range(REACHED // QUIET):
+            if now == before:
+                break
+            time.sleep(QUIET)
+            before, now = now, self.spis()
 
     def unchanged(self, before):
         """No SA of a real peer is new or gone; says which ones are."""

@@ -55,7 +55,7 @@ class Shape:
 
     def __init__(self, node: str, count: int) -> None:
         self.node, self.count = node, count
-        # The last two tunnels are those that a step changes or removes, so they belong to nobody real.
+        # The last tunnel is removed by a step, and the one before it may be changed: nobody real has them.
         self.real = min(REAL, count - 2)
         self.peers = self._peers()
 
