@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Note that this plugin util is PRIVATE to the collection. It can have breaking changes at any time.
-"""The keywords of a conn that libreswan knows, for a typing error to be told before a host is spoken to. 4.10 or 5.2 took
-each of them in C(addconn --checkconfig), but for nflog-group and share-lease, which are new in 5.4. A keyword that is
-not here may be one of another version: libreswan itself decides about it. Pure."""
+"""The keywords of a conn that libreswan knows, for a typing error to be told before a host is spoken to. 4.10 or 5.2
+took each of them in C(addconn --checkconfig), but for nflog-group and share-lease, which are new in 5.4. A keyword that
+is not here may be one of another version: libreswan itself decides about it. Pure."""
 
 from __future__ import annotations
 

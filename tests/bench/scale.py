@@ -120,7 +120,7 @@ class Hub:
         """Waits, at most REACHED seconds, until all SAs stay for QUIET: calls of both ends that cross make two for a
         while. Where they never do, the step that comes next tells."""
         before, now = None, self.spis()
-        for _ in range(REACHED // QUIET):
+        for _try in range(REACHED // QUIET):
             if now == before:
                 break
             time.sleep(QUIET)
