@@ -20,6 +20,7 @@ import typing as t
 
 MAIN = "/etc/ipsec.conf"
 DEPTH_MAX = 10
+KEPT = ("mark", "mark-in", "mark-out", "auto", "also")
 _SECTION = re.compile(r"(config|conn)[ \t]+(\S+)")
 _OPTION = re.compile(r"[ \t]+([A-Za-z][\w-]*)[ \t]*=[ \t]*(.*)")
 _INCLUDE = re.compile(r"include[ \t]+(\S+)")
@@ -32,9 +33,22 @@ class Around:
 
     files: list[str] = dataclasses.field(default_factory=list)
     conns: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: of those conns, what is asked for: marks, auto=, and the conns that also= names
+    options: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     defaults: dict[str, str] = dataclasses.field(default_factory=dict)
     default_files: list[str] = dataclasses.field(default_factory=list)
     setup: list[str] = dataclasses.field(default_factory=list)
+
+    def option(self, conn: str, key: str, depth: int = 0) -> t.Optional[str]:
+        """What a conn has for one of KEPT, of its own, by also=, or from conn %default."""
+        own = self.options.get(conn, {})
+        if key in own or depth > DEPTH_MAX:
+            return own.get(key)
+        for name in own.get("also", "").replace(",", " ").split():
+            found = self.option(name, key, depth + 1)
+            if found is not None:
+                return found
+        return None if depth else self.defaults.get(key)
 
     @property
     def setup_digest(self) -> str:
@@ -82,6 +96,9 @@ def _option(around: Around, section: tuple[str, str], line: str, path: str) -> N
         around.defaults.setdefault(key, value)
         if path not in around.default_files:
             around.default_files.append(path)
+    elif section[0] == "conn" and key in KEPT:
+        own = around.options.setdefault(section[1], {})
+        own[key] = f"{own[key]} {value}" if key == "also" and key in own else value
     elif section == ("config", "setup"):
         around.setup.append(f"{key}={value}")
 

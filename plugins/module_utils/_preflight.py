@@ -27,8 +27,10 @@ from ansible_collections.route_based.vpn.plugins.module_utils import (
     _files,
     _limits,
     _main_conf,
+    _marks,
     _restart,
     _status,
+    _xfrm,
 )
 from ansible_collections.route_based.vpn.plugins.module_utils._errors import Refusals, StoreError
 
@@ -82,6 +84,8 @@ class Wanted:
     listen_first: bool = False
     #: whether it may be that the host is to have no conns any more
     none_allowed: bool = True
+    #: of the devices
+    marks: tuple[_marks.Holder, ...] = ()
 
     @property
     def kinds(self) -> list[str]:
@@ -120,6 +124,11 @@ class Host:
     #: as things are, and the addresses of other devices than those that are ours
     restart: _restart.Restart = _restart.Restart()
     others: tuple[str, ...] = ()
+    #: conns of others by name, those of files first; the kernel's policies that nobody here stands for; rules by fwmark
+    marks: t.Mapping[str, _marks.Holder] = dataclasses.field(default_factory=dict)
+    policies: tuple[_marks.Holder, ...] = ()
+    rules: tuple[_marks.Holder, ...] = ()
+    kube: bool = False
 
     @property
     def libreswan(self) -> t.Optional[str]:
@@ -132,6 +141,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
     """The module's options; InputErrors where a device has no name or its ends are no addresses."""
     refused, devices = Refusals(), []
     inner: list[str] = []
+    marks: list[_marks.Holder] = []
     for index, entry in enumerate(params["devices"]):
         item = f"devices[{index}] ({entry.get('name')})"
         if not entry.get("name"):
@@ -141,11 +151,12 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
             kind = "vti6" if ":" in local + remote else "vti"
             kind = _devices.DUMMY if entry.get("kind") == _devices.DUMMY else kind
             devices.append(_devices.Device(str(entry["name"]), kind, local, remote, link=entry.get("link") or ""))
+            marks.append(_marks.wished(entry))
             inner += [str(a.get("address", "")).partition("/")[0] for a in entry.get("addresses") or ()]
     refused.stop_if_any()
     others = ("path", "now", "clock_skew", "installs", "forwards", "open_files", "listen_first", "none_allowed")
     rest = {name: params[name] for name in others}
-    return Wanted(tuple(params["conns"]), tuple(devices), addresses=tuple(inner), **rest)
+    return Wanted(tuple(params["conns"]), tuple(devices), addresses=tuple(inner), marks=tuple(marks), **rest)
 
 
 def _end(value: t.Any) -> str:
@@ -175,6 +186,9 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
     devices = live_devices(links)
     ours = [name for name, device in devices.items() if device.owned]
     around, own, reasons = _conf_files(want.path)
+    pluto = _status.parse_status(status[1]) if status and not status[0] else None
+    foreign = {**(_marks.of_pluto(pluto) if pluto else {}), **_marks.of_files(around)}
+    mine = [*_marks.of_files(own).values(), *(_marks.of_device(devices[name]) for name in ours)]
     return Host(
         pyroute2=_pyroute2(tools),
         ipsec=(ipsec[1] or "nothing") if ipsec else None,
@@ -185,9 +199,13 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
         clock=time.time(),
         systemd=os.path.isdir(path("run/systemd/system")),
         apt=_program(tools, "apt-get") is not None,
-        own=own,
+        own=frozenset(own.conns),
         around=around,
-        loaded=frozenset(_status.parse_status(status[1]).conns) if status and not status[0] else None,
+        loaded=frozenset(pluto.conns) if pluto else None,
+        marks={name: holder for name, holder in foreign.items() if name not in own.conns},
+        policies=tuple(_marks.of_policies(_xfrm.tunnel_policies(), mine)),
+        rules=tuple(_marks.of_rules(*(_said(tools, "ip", "-json", family, "rule", "show") for family in ("-4", "-6")))),
+        kube=_runs(path("proc"), _marks.KUBE_PROGRAMS),
         hangs=status is not None and status[0] in _limits.TIMED_OUT,
         file=reasons,
         ike=tuple(_holders(path("proc"), IKE_PORT)),
@@ -207,6 +225,17 @@ def _run(tools: Tools, name: str, *arguments: str) -> t.Optional[tuple[int, str]
         return None
     rc, out, err = tools.run_command(_limits.command([program, *arguments], LIMIT_SECONDS))
     return rc, out or err
+
+
+def _said(tools: Tools, name: str, *arguments: str) -> str:
+    """Its output; nothing where it failed or is not there."""
+    done = _run(tools, name, *arguments)
+    return done[1] if done and not done[0] else ""
+
+
+def _runs(proc: str, names: frozenset[str]) -> bool:
+    """Whether a program of one of the names runs."""
+    return any(_text(path) in names for path in glob.glob(os.path.join(proc, "[0-9]*", "comm")))
 
 
 def _text(path: str) -> str:
@@ -248,7 +277,10 @@ def live_devices(text: str) -> dict[str, _devices.Device]:
         kind = info.get("info_kind") or link.get("link_type") or "unknown"
         local, remote = (_live_end(data.get(end)) for end in ("local", "remote"))
         under, alias = link.get("link") or "", link.get("ifalias") or ""
-        devices[link["ifname"]] = _devices.Device(link["ifname"], kind, local, remote, link=under, alias=alias)
+        ikey, okey = (_marks.key(data.get(end)) if kind in ("vti", "vti6") else 0 for end in ("ikey", "okey"))
+        devices[link["ifname"]] = _devices.Device(
+            link["ifname"], kind, local, remote, ikey=ikey, okey=okey, link=under, alias=alias
+        )
     return devices
 
 
@@ -256,21 +288,23 @@ def _live_end(end: t.Any) -> str:
     return _devices.ANY if end in (None, "", "any", "0.0.0.0", "::") else str(end)
 
 
-def _conf_files(path: str) -> tuple[_main_conf.Around, frozenset[str], tuple[str, ...]]:
-    """What stands in other files, those that libreswan may only read once it is installed among them; the conns of our
-    own file; and why that cannot be written, or would not be read."""
-    around, names, reasons, real = _main_conf.read(path), [], [], os.path.realpath(path)
+def _conf_files(path: str) -> tuple[_main_conf.Around, _main_conf.Around, tuple[str, ...]]:
+    """What stands in other files, those that libreswan may only read once it is installed among them; what stands in
+    our own file; and why that cannot be written, or would not be read."""
+    around, own, reasons, real = _main_conf.read(path), _main_conf.Around(), [], os.path.realpath(path)
     if os.path.exists(_main_conf.MAIN) and real not in around.files:
         reasons.append(f"{_main_conf.MAIN} does not include {path}: choose a path that it includes, or add one")
     try:
-        names = list(_main_conf.read("", path).conns) if _files.read(path) else []
+        own = _main_conf.read("", path) if _files.read(path) else own
     except StoreError as exc:
         reasons.append(str(exc))
     for name in sorted(glob.glob(os.path.join(os.path.dirname(path), "*.conf"))):
         if os.path.realpath(name) not in (real, *around.files):
-            for conn, where in _main_conf.read(path, name).conns.items():
+            more = _main_conf.read(path, name)
+            for conn, where in more.conns.items():
                 around.conns.setdefault(conn, where)
-    return around, frozenset(names), tuple(reasons)
+                around.options.setdefault(conn, more.options.get(conn, {}))
+    return around, own, tuple(reasons)
 
 
 def _holders(proc: str, port: int) -> t.Iterator[str]:
@@ -319,6 +353,7 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "set it to 1"
         )
     found += host.restart.problems(_version(host.libreswan or "") or None, len(host.loaded or ()))
+    found += _mark_warnings(want, host)
     if host.rp_filter == "1":
         found.append(
             "net.ipv4.conf.all.rp_filter is 1 (strict), and the kernel takes the higher one of it and the device's: "
@@ -489,6 +524,37 @@ def _ends(device: _devices.Device) -> str:
     return f"local {device.local} remote {device.remote}" + (f" dev {device.link}" if device.link else "")
 
 
+def _marks_free(want: Wanted, host: Host) -> t.Iterator[str]:
+    slots = {device.slot for device in want.devices}
+    devices = [d for d in host.devices.values() if _is_vti(d) and not d.owned and d.slot not in slots]
+    conns = [holder for name, holder in host.marks.items() if name not in want.conns]
+    # A conn that others have loaded has a device and policies, too: told once.
+    others = [*conns, *(_marks.of_device(device) for device in devices), *host.policies]
+    for mine in want.marks:
+        other = next((each for each in others if mine.meets(each)), None)
+        if other:
+            yield (
+                f"{mine.who}: its mark {mine.text} meets {other.text}, the mark of {other.who}: the kernel gives the "
+                "packets of both to the policy that it finds first, and one of the two carries nothing; give the "
+                "tunnel another mark"
+            )
+
+
+def _mark_warnings(want: Wanted, host: Host) -> t.Iterator[str]:
+    rules = host.rules
+    if host.kube:
+        rules += tuple(_marks.Holder("kube-proxy", mark, mark) for mark in map(_marks.Mark, _marks.KUBE_MARKS))
+    for mine in want.marks:
+        for rule in rules:
+            value = _marks.Mark(rule.outbound.value) if rule.outbound else None
+            if _marks.meet(mine.outbound, value):
+                yield (
+                    f"{mine.who}: packets that others mark with {rule.text} ({rule.who}) would go into the tunnel, "
+                    "which has that mark; give the tunnel another mark"
+                )
+                break
+
+
 def _restart_then(want: Wanted, host: Host) -> t.Iterator[str]:
     """With what the host is to get. As things are may be healed by it, and is a warning."""
     limit = host.restart.open_files
@@ -512,5 +578,6 @@ CHECKS: dict[str, t.Callable[[Wanted, Host], t.Iterator[str]]] = {
     "conn": _conns,
     "none": _some_left,
     "device": _devices_free,
+    "mark": _marks_free,
     "restart": _restart_then,
 }

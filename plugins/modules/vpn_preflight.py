@@ -26,6 +26,10 @@ description:
     being in O(path). That has to be among the files that libreswan reads, and must not be somebody else's file.
   - No device of O(devices) may have the name of one that is no VTI device, nor of a VTI device that this collection did
     not make and that has other ends. No other VTI device that this collection did not make may have the same ends.
+  - No mark of O(devices) may meet one that somebody else has, so that a packet could have both. That can be a conn in
+    another file that libreswan loads by itself, a conn that only pluto knows, a VTI device that this collection did not
+    make, or an outbound policy of the kernel. The packets of both would go by the policy that the kernel finds first.
+    Conns with C(mark=-1), whose marks pluto makes up, are not compared before they are loaded.
 extends_documentation_fragment:
   - route_based.vpn.attributes
   - route_based.vpn.attributes.action_group
@@ -53,7 +57,8 @@ options:
   devices:
     description:
       - The VTI devices that will be made, entries of O(route_based.vpn.vti_tunnel#module:tunnels). Their C(name),
-        C(local), C(remote), C(link) and C(state) are looked at, and what else they hold is left to that module.
+        C(local), C(remote), C(link), C(state) and C(addresses) are looked at, and C(key), C(ikey) and C(okey). These
+        may have the mask of a conn's mark, like V(5/0xff). What else they hold is left to that module.
     type: list
     elements: dict
     default: []
@@ -137,7 +142,7 @@ problems:
     check:
       description:
         - What was looked at, V(python), V(systemd), V(kernel), V(pyroute2), V(libreswan), V(ike), V(clock), V(file),
-          V(conn), V(none), V(device) or V(restart).
+          V(conn), V(none), V(device), V(mark) or V(restart).
       type: str
       returned: always
       sample: kernel
@@ -160,6 +165,8 @@ warnings:
   description:
     - What lets the tunnels come up, and may keep packets from getting through. That is C(net.ipv4.ip_forward) of 0 with
       O(forwards=true), and C(net.ipv4.conf.all.rp_filter) of 1.
+    - A policy rule by C(fwmark) that is none of this collection, or kube-proxy on the host (V(0x4000), V(0x8000)),
+      whose packets have the mark of a tunnel and would go into it.
     - That pluto, as things are, could not start again. What it is to get by O(devices) may change that; where it does
       not, that is one of RV(problems).
   returned: when there are any

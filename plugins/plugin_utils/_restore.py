@@ -58,7 +58,7 @@ def _device(device: Entry) -> str:
     kind = "vti6" if _values.family(device["local"]) == 6 else "vti"
     return (
         f"device {device['name']} mtu {device['mtu']} type {kind} local {device['local']} remote {device['remote']} "
-        f"ikey {device['ikey']} okey {device['okey']}"
+        f"ikey {_values.key(device['ikey'])} okey {_values.key(device['okey'])}"
     )
 
 

@@ -126,8 +126,8 @@ def devices(servers: t.Sequence[Server]) -> list[dict[str, t.Any]]:
             "name": server["interface"],
             "local": str(server["local"]),
             "remote": "any",
-            "ikey": server["mark"].value,
-            "okey": server["mark"].value,
+            "ikey": _tunnels.device_key(server["mark"]),
+            "okey": _tunnels.device_key(server["mark"]),
             "mtu": server["mtu"],
             "addresses": server["addresses"],
         }

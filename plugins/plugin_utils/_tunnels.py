@@ -435,14 +435,19 @@ def devices(tunnels: t.Sequence[Tunnel]) -> list[dict[str, t.Any]]:
             "name": tunnel["interface"],
             "local": str(tunnel["local"]),
             "remote": str(tunnel["remote"]),
-            "ikey": tunnel["mark_in"].value,
-            "okey": tunnel["mark_out"].value,
+            "ikey": device_key(tunnel["mark_in"]),
+            "okey": device_key(tunnel["mark_out"]),
             "mtu": tunnel["mtu"],
             "addresses": tunnel["addresses"],
             **({"unnumbered": tunnel["unnumbered"]} if tunnel["unnumbered"] else {}),
         }
         for tunnel in tunnels
     ]
+
+
+def device_key(mark: _values.Mark) -> t.Union[int, str]:
+    """With its mask where that is not the usual one: vti_tunnel leaves it off, vpn_preflight compares it."""
+    return mark.value if mark.mask == _values.U32_MAX else str(mark)
 
 
 def _alone(address: str) -> str:

@@ -418,14 +418,15 @@ def test_conns_of_our_file_and_of_others(etc):
     (etc / "ipsec.conf").write_text(f"conn d\ninclude {etc}/ipsec.d/*.conf\n")
     around, own, reasons = _preflight._conf_files(str(ours))
     assert around.conns == {"d": f"{etc}/ipsec.conf", "c": f"{etc}/ipsec.d/theirs.conf"}
-    assert (own, reasons) == (frozenset("ab"), ())
+    assert (set(own.conns), reasons) == ({"a", "b"}, ())
 
 
 def test_files_that_libreswan_will_read_once_it_is_installed(etc):
-    (etc / "ipsec.d/theirs.conf").write_text("conn c\n")
+    (etc / "ipsec.d/theirs.conf").write_text("conn c\n  mark=9\n  auto=add\n")
     around, own, reasons = _preflight._conf_files(str(etc / "ipsec.d/ours.conf"))
     assert around.conns == {"c": f"{etc}/ipsec.d/theirs.conf"}
-    assert (own, reasons) == (frozenset(), ())
+    assert around.option("c", "mark") == "9"
+    assert (own.conns, reasons) == ({}, ())
 
 
 def test_a_file_that_is_not_ours_and_is_not_read(etc):
@@ -433,6 +434,6 @@ def test_a_file_that_is_not_ours_and_is_not_read(etc):
     ours.write_text("conn a\n")
     (etc / "ipsec.conf").write_text("config setup\n")
     _around, own, (not_read, not_ours) = _preflight._conf_files(str(ours))
-    assert own == frozenset()
+    assert own.conns == {}
     assert not_read == f"{etc}/ipsec.conf does not include {ours}: choose a path that it includes, or add one"
     assert not_ours.startswith(f"{ours} was not written by this module (its first line is not '# Managed by Ansible")

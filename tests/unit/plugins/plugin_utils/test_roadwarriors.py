@@ -85,8 +85,8 @@ def test_device_is_there_before_the_first_client() -> None:
             "name": "vti02",
             "local": "192.1.2.23",
             "remote": "any",
-            "ikey": 12,
-            "okey": 12,
+            "ikey": "12/0x00ffffff",
+            "okey": "12/0x00ffffff",
             "mtu": 1400,
             "addresses": [{"address": "10.9.1.1/32"}],
         }
