@@ -14,7 +14,7 @@ import time
 import pytest
 import yaml
 from ansible.module_utils import basic
-from ansible_collections.route_based.vpn.plugins.module_utils import _limits, _main_conf, _preflight
+from ansible_collections.route_based.vpn.plugins.module_utils import _files, _limits, _main_conf, _preflight, _xfrm
 from ansible_collections.route_based.vpn.plugins.modules import vpn_preflight
 from fakes.module import run
 from fakes.pluto import VERSIONS, FakePluto
@@ -27,7 +27,7 @@ class FakeHost:
     """Programs that are there, by name: (exit code, stdout, stderr). It is a gateway on which nothing is wrong."""
 
     def __init__(self, folder, monkeypatch):
-        self.folder, self.calls = folder, []
+        self.folder, self.calls, self.policies = folder, [], []
         self.write("run/systemd/system/.keep", "")
         self.write("proc/sys/net/ipv4/ip_forward", "1\n")
         self.write("proc/sys/net/ipv4/conf/all/rp_filter", "0\n")
@@ -41,6 +41,7 @@ class FakeHost:
             "apt-get": None,
         }
         monkeypatch.setattr(_main_conf, "MAIN", str(folder / "ipsec.conf"))
+        monkeypatch.setattr(_xfrm, "tunnel_policies", lambda: self.policies)
         monkeypatch.setattr(_preflight.sys, "executable", "/fake/python3")
         monkeypatch.setattr(_preflight, "SYSTEM_PYTHONS", ("/usr/fake/python3",))
         monkeypatch.setattr(_preflight, "look", functools.partial(_preflight.look, root=str(folder)))
@@ -107,6 +108,28 @@ def test_pyroute2_of_the_system_will_do(preflight, host):
     answers = iter([(1, "", "No module named 'pyroute2'"), (0, "0.7.2\n", "")])
     host.programs["python3"] = lambda _args: next(answers)
     assert preflight()["versions"]["pyroute2"] == "0.7.2"
+
+
+def test_a_mark_of_our_own_is_free_and_one_of_somebody_else_is_not(preflight, host):
+    host.write("ipsec.d/ours.conf", f"{_files.HEADER}\nconn goes\n  mark=5/0xffffffff\n  auto=start\n")
+    host.policies = [_xfrm.Policy("192.0.2.1", "203.0.113.9", 5, 0xFFFFFFFF)]
+    host.write("ipsec.conf", f"include {host.folder}/ipsec.d/*.conf\n")
+    assert preflight(conns=["comes"], devices=[VTI])["problems"] == []
+    host.write("ipsec.d/theirs.conf", "conn theirs\n  mark=0x5\n  auto=add\n")
+    (problem,) = preflight(conns=["comes"], devices=[VTI], fail=False)["problems"]
+    assert problem["check"] == "mark"
+    assert f"the mark of conn theirs in {host.folder}/ipsec.d/theirs.conf: " in problem["message"]
+    (host.folder / "ipsec.d/theirs.conf").unlink()
+    (host.folder / "ipsec.d/ours.conf").unlink()
+    assert "the mark of an IPsec policy" in preflight(conns=["comes"], devices=[VTI])["msg"]
+
+
+def test_a_rule_by_fwmark_and_kube_proxy_are_warnings(preflight, host):
+    rules = json.dumps([{"priority": 100, "fwmark": "0x5"}])
+    host.programs["ip"] = lambda args: (0, rules if "rule" in args and "-4" in args else "[]", "")
+    host.write("proc/7/comm", "kube-proxy\n")
+    result = preflight(devices=[VTI, {**VTI, "name": "kube", "remote": "198.51.100.2", "key": "0x4000"}])
+    assert [warning.partition(":")[0] for warning in result["warnings"]] == ["device vti01", "device kube"]
 
 
 def test_everything_at_once(preflight, host):
