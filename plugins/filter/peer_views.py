@@ -137,8 +137,8 @@ _value:
       bgp: null
       encapsulation: auto
       auto: start
-      mark: 2101
-      interface: vti2101
+      mark: 5
+      interface: vti5
       options: {}
 """
 

@@ -125,6 +125,7 @@ REFUSED = [
     ([tunnel(auth="certificate")], {"certificate": "c"}, "remote_id=None: is missing"),
     ([tunnel(auth="certificate", remote_id="@e", certificate="a b")], {}, "is not a name"),
     ([tunnel(psk="y" * 20, remote_id="C=DE, CN=x")], {}, "no id that a secret"),
+    ([tunnel(psk="y" * 20, remote_id="@east:")], {}, "remote_id='@east:': is no id that a secret"),
     ([tunnel(psk="y" * 20, remote_id="a;b")], {}, "is not an id"),
     ([tunnel("a", 5, psk="y" * 20, local_id="@w", remote_id="@e"), tunnel("b", 6, local_id="@w", remote_id="@e")],
      {"psk_master": MASTER}, "is not the secret of gateway_tunnels[0]"),
@@ -143,3 +144,12 @@ def test_refused_and_never_with_a_secret(tunnels: t.Any, host: t.Any, words: str
 
 def test_credentials_do_not_show_the_master() -> None:
     assert MASTER not in repr(_auth.Credentials(psk_master=MASTER))
+
+
+def test_an_address_may_end_with_a_colon_though_a_secret_follows():
+    assert _auth.checked(Refusing(), {"psk": "y" * 20}, {"local_id": "2001:db8:1::", "remote_id": ""})["auth"] == "psk"
+
+
+class Refusing:
+    def refuse(self, option, value, reason):
+        raise AssertionError((option, value, reason))
