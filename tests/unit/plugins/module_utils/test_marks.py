@@ -49,11 +49,11 @@ def around(tmp_path, text=FOREIGN):
     return _main_conf.read("", str(path))
 
 
-def wanted(entry=OURS, **more):
+def wanted(entry=None, **more):
     # The rest is what the module's own options are without being set.
     defaults = {"path": "/x", "now": None, "clock_skew": 300, "installs": True, "forwards": False, "none_allowed": True}
     return _preflight.wanted(
-        {**defaults, "conns": ["ours"], "devices": [entry], "open_files": 0, "listen_first": False, **more}
+        {**defaults, "conns": ["ours"], "devices": [entry or OURS], "open_files": 0, "listen_first": False, **more}
     )
 
 
@@ -76,8 +76,7 @@ def refused(want, seen):
     ],
 )
 def test_marks_meet_where_a_packet_can_have_both(one, other, expected):
-    assert _marks.meet(one, other) is expected
-    assert _marks.meet(other, one) is expected
+    assert all(_marks.meet(*marks) is expected for marks in ((one, other), (other, one)))
 
 
 def test_conns_in_files_with_what_also_brings(tmp_path):
