@@ -35,7 +35,7 @@ LOADED_BY_ITSELF = frozenset({"add", "start", "up", "ondemand", "route", "keep"}
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """Somebody with a mark for each direction, or for one of them. C(who) reads on after "is the mark of"."""
+    """Somebody with a mark for each direction, or for one of them. C(who) reads on after "the mark of"."""
 
     who: str
     inbound: t.Optional[Mark] = None
@@ -100,13 +100,16 @@ def of_pluto(status: _status.Status) -> dict[str, Holder]:
 
 def of_policies(policies: t.Iterable[_xfrm.Policy], ours: t.Sequence[Holder]) -> list[Holder]:
     """Outbound policies with a mark that is none of C(ours), the conns in our file and the devices that we made."""
-    known = [holder.outbound for holder in ours if holder.outbound]
-    found = []
-    for policy in policies:
-        mark = Mark(policy.value, policy.mask)
-        if policy.mask and policy.value and not any(each.value == mark.value for each in known):
-            found.append(Holder(f"an IPsec policy of the kernel from {policy.local} to {policy.remote}", None, mark))
-    return found
+    known = {holder.outbound.value for holder in ours if holder.outbound}
+    return [
+        Holder(
+            f"an IPsec policy of the kernel from {policy.local} to {policy.remote}",
+            None,
+            Mark(policy.value, policy.mask),
+        )
+        for policy in policies
+        if policy.mask and policy.value and policy.value not in known
+    ]
 
 
 def of_rules(*texts: str) -> list[Holder]:
@@ -120,6 +123,33 @@ def of_rules(*texts: str) -> list[Holder]:
                 if mark:
                     found[mark] = Holder(f"the policy rule with priority {rule.get('priority')}", mark, mark)
     return list(found.values())
+
+
+def problems(wanted: t.Sequence[Holder], others: t.Sequence[Holder]) -> t.Iterator[str]:
+    """Each of C(wanted) that meets one of the others, with the first that it meets."""
+    for mine in wanted:
+        other = next((each for each in others if mine.meets(each)), None)
+        if other:
+            yield (
+                f"{mine.who}: its mark {mine.text} meets {other.text}, the mark of {other.who}: the kernel gives the "
+                "packets of both to the policy that it finds first, and one of the two carries nothing; give the "
+                "tunnel another mark"
+            )
+
+
+def warnings(wanted: t.Sequence[Holder], rules: t.Sequence[Holder], kube: bool) -> t.Iterator[str]:
+    """Each of C(wanted) whose policies take packets that others mark, those of C(rules) and kube-proxy."""
+    setters = [*rules, *(Holder("kube-proxy", Mark(value), Mark(value)) for value in KUBE_MARKS if kube)]
+    for mine in wanted:
+        # The value alone: whoever sets a mark for a rule with a mask seldom sets more bits than those.
+        setter = next(
+            (each for each in setters if each.outbound and meet(mine.outbound, Mark(each.outbound.value))), None
+        )
+        if setter:
+            yield (
+                f"{mine.who}: packets that others mark with {setter.text} ({setter.who}) would go into the tunnel, "
+                "which has that mark; give the tunnel another mark"
+            )
 
 
 def key(text: t.Any) -> int:

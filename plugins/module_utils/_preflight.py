@@ -180,8 +180,7 @@ def look(tools: Tools, want: Wanted, root: str = "/") -> Host:
     ipsec = _run(tools, "ipsec", "--version")
     is_libreswan = ipsec is not None and "libreswan" in ipsec[1].lower()
     status = _run(tools, "ipsec", "whack", "--status") if is_libreswan else None
-    told = _run(tools, *_restart.ADDRESS_COMMAND)
-    links = told[1] if told and not told[0] else ""
+    links = _said(tools, *_restart.ADDRESS_COMMAND)
     unit = _run(tools, *_restart.UNIT_COMMAND)
     devices = live_devices(links)
     ours = [name for name, device in devices.items() if device.owned]
@@ -353,7 +352,7 @@ def warnings(want: Wanted, host: Host) -> list[str]:
             "set it to 1"
         )
     found += host.restart.problems(_version(host.libreswan or "") or None, len(host.loaded or ()))
-    found += _mark_warnings(want, host)
+    found += _marks.warnings(want.marks, host.rules, host.kube)
     if host.rp_filter == "1":
         found.append(
             "net.ipv4.conf.all.rp_filter is 1 (strict), and the kernel takes the higher one of it and the device's: "
@@ -530,29 +529,7 @@ def _marks_free(want: Wanted, host: Host) -> t.Iterator[str]:
     conns = [holder for name, holder in host.marks.items() if name not in want.conns]
     # A conn that others have loaded has a device and policies, too: told once.
     others = [*conns, *(_marks.of_device(device) for device in devices), *host.policies]
-    for mine in want.marks:
-        other = next((each for each in others if mine.meets(each)), None)
-        if other:
-            yield (
-                f"{mine.who}: its mark {mine.text} meets {other.text}, the mark of {other.who}: the kernel gives the "
-                "packets of both to the policy that it finds first, and one of the two carries nothing; give the "
-                "tunnel another mark"
-            )
-
-
-def _mark_warnings(want: Wanted, host: Host) -> t.Iterator[str]:
-    rules = host.rules
-    if host.kube:
-        rules += tuple(_marks.Holder("kube-proxy", mark, mark) for mark in map(_marks.Mark, _marks.KUBE_MARKS))
-    for mine in want.marks:
-        for rule in rules:
-            value = _marks.Mark(rule.outbound.value) if rule.outbound else None
-            if _marks.meet(mine.outbound, value):
-                yield (
-                    f"{mine.who}: packets that others mark with {rule.text} ({rule.who}) would go into the tunnel, "
-                    "which has that mark; give the tunnel another mark"
-                )
-                break
+    yield from _marks.problems(want.marks, others)
 
 
 def _restart_then(want: Wanted, host: Host) -> t.Iterator[str]:

@@ -47,7 +47,8 @@ def _written(identity: str) -> str:
     return ":".join(f"{int(group, 16):x}" for group in groups)
 
 
-def _is_id(value: str) -> bool:
+def is_id(value: str) -> bool:
+    """Whether pluto can read an id before the colon and the secret: of those that end with one, only an address."""
     if value.endswith(":"):
         try:
             return bool(ipaddress.IPv6Address(value))
@@ -89,7 +90,7 @@ def checked(entries: t.Sequence[dict[str, t.Any]]) -> list[Secret]:
     found: dict[frozenset[str], tuple[int, Secret]] = {}
     for number, entry in enumerate(entries):
         item = f"secrets[{number}] ({', '.join(entry['ids'])})"
-        bad = [value for value in entry["ids"] if not _is_id(value)]
+        bad = [value for value in entry["ids"] if not is_id(value)]
         errors.extend(InputError(item, "ids", v, "is no id: write an address, name, @name or %any") for v in bad)
         if not entry["ids"]:
             errors.append(InputError(item, "ids", [], "is empty: the secret would be for every peer; write %any"))

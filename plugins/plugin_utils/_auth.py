@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 import typing as t
 
@@ -60,19 +59,6 @@ def identity(value: str) -> str:
     return value
 
 
-def _keeps_secret(value: str) -> bool:
-    """Whether pluto can read the id in a line of secrets: a colon at its end would be the one before the secret, and
-    only an address can be written without one."""
-    return bool(ID.fullmatch(value)) and (not value.endswith(":") or _is_address(value))
-
-
-def _is_address(value: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(value))
-    except ValueError:
-        return False
-
-
 def checked(item: Item, raw: Tunnel, tunnel: Tunnel) -> Tunnel:
     """The part of a tunnel that says how its ends prove themselves; what is refused goes to the item."""
     auth = raw.get("auth", PSK)
@@ -85,7 +71,7 @@ def checked(item: Item, raw: Tunnel, tunnel: Tunnel) -> Tunnel:
                 item.refuse(option, "..." if option == "psk" else raw[option], f"belongs to auth={way}, not to {auth}")
     if auth == PSK:
         for side in ("local_id", "remote_id"):
-            if tunnel[side] and not _keeps_secret(tunnel[side]):
+            if tunnel[side] and not (ID.fullmatch(tunnel[side]) and _secrets.is_id(tunnel[side])):
                 item.refuse(side, tunnel[side], "is no id that a secret can be kept for: an address, a name or @name")
         return {"auth": auth, "psk": _psk(item, raw.get("psk"))}
     if auth == KEY:
