@@ -124,6 +124,22 @@ def test_a_mark_of_our_own_is_free_and_one_of_somebody_else_is_not(preflight, ho
     assert "the mark of an IPsec policy" in preflight(conns=["comes"], devices=[VTI])["msg"]
 
 
+def test_a_tunnel_takes_over_the_mark_of_one_of_ours_that_pluto_has(preflight, host):
+    status = (
+        '"{0}": 0.0.0.0/0===192.0.2.1...203.0.113.9===0.0.0.0/0; unrouted; eroute owner: #0\n'
+        '"{0}":   nflog-group: unset; mark: 5/0xffffffff, 5/0xffffffff; vti-iface:unset; vti-routing:no;\n'
+    )
+    loaded = "goes"
+    host.programs["ipsec"] = lambda args: (
+        (0, "Libreswan 5.2\n", "") if args == ["--version"] else (0, status.format(loaded), "")
+    )
+    host.write("ipsec.d/ours.conf", f"{_files.HEADER}\nconn goes\n  mark=5/0xffffffff\n  auto=start\n")
+    host.write("ipsec.conf", f"include {host.folder}/ipsec.d/*.conf\n")
+    assert preflight(conns=["comes"], devices=[VTI])["problems"] == []
+    loaded = "theirs"
+    assert "the mark of conn theirs, which pluto has loaded: " in preflight(conns=["comes"], devices=[VTI])["msg"]
+
+
 def test_a_rule_by_fwmark_and_kube_proxy_are_warnings(preflight, host):
     rules = json.dumps([{"priority": 100, "fwmark": "0x5"}])
     host.programs["ip"] = lambda args: (0, rules if "rule" in args and "-4" in args else "[]", "")
